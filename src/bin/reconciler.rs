@@ -1,0 +1,2 @@
+//! reconciler.
+fn main() {}

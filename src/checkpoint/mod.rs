@@ -1,0 +1,1 @@
+//! Checkpoints: the state of a node at one moment, as a file.

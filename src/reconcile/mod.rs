@@ -1,0 +1,1 @@
+//! Reconciling: merging replicas until they are equal in canonical order.

@@ -1,0 +1,17 @@
+//! The replica: what a node's own file of messages holds, line by line and in sum.
+//!
+//! `record` is one message and its line in the file; `positions` and `ids` are compact sets of what a replica
+//! holds; `digest` sums ranges of a replica up so that two nodes can find out where theirs differ.
+
+pub mod content;
+pub mod digest;
+pub mod ids;
+pub mod intervals;
+pub mod positions;
+pub mod record;
+
+pub use content::Content;
+pub use ids::IdSet;
+pub use intervals::Intervals;
+pub use positions::PositionSet;
+pub use record::Record;
