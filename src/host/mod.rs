@@ -4,4 +4,5 @@ pub mod cli;
 pub mod events;
 pub mod exit;
 pub mod files;
+pub mod reconcile;
 pub mod terminal;
