@@ -24,16 +24,21 @@ fn line(seq: u64) -> Vec<u8> {
 }
 
 fn line_saying(seq: u64, text: &str) -> Vec<u8> {
+    line_at(seq, seq, text)
+}
+
+/// The line of the message that belongs at `seq`, standing at `at`.
+fn line_at(at: u64, seq: u64, text: &str) -> Vec<u8> {
     let sender = member(1 + (seq % 3) as u16);
     let ring = RingId {
-        epoch: Epoch(1 + seq / 1000),
+        epoch: Epoch(1 + at / 1000),
         leader: member(1),
     };
     let id = MessageId {
         sender,
         counter: 1 + seq / 3,
     };
-    let position = Position { ring, seq: Seq(seq) };
+    let position = Position { ring, seq: Seq(at) };
     let from = sender.id;
     let content = format!("{{\"from\":{from},\"name\":\"ana\",\"room\":\"geral\",\"text\":\"{text}\"}}");
     let record = Record::new(id, position, Bytes::from(content)).expect("a good content");
@@ -312,6 +317,39 @@ fn two_contents_under_one_id_are_reported_and_one_is_set_aside() {
     );
     let aside = fs::read(folder.path().join("replicas/node-1.conflict-1.jsonl")).expect("the file");
     assert_eq!(aside, theirs);
+}
+
+#[test]
+fn a_message_at_two_positions_moves_to_the_lowest() {
+    let high = [line(1), line(3), line_at(9, 2, "olá 2")].concat();
+    let folder = Folder::new(&[&high, &lines(1..=3), &lines([3, 1])]);
+    let check = folder.run(&["--check", "--json"]);
+    let [first, third] = [1, 3].map(|node| check.object(node));
+    assert_eq!(
+        (&first["moved"], &first["missing"], &first["conflicts"]),
+        (&1.into(), &0.into(), &0.into())
+    );
+    assert_eq!((&third["moved"], &third["missing"]), (&0.into(), &1.into()));
+    folder.reconcile_to(&lines(1..=3), 3);
+    assert_eq!(
+        folder.names().len(),
+        3,
+        "nothing is lost, so nothing is set aside"
+    );
+}
+
+#[test]
+fn a_rewrite_raises_the_generation_of_the_replica() {
+    let folder = Folder::new(&[&lines(1..=3), &lines(1..=2)]);
+    let generation = |node: usize| {
+        folder
+            .path()
+            .join(format!("checkpoints/node-{node}/generation.json"))
+    };
+    folder.reconcile_to(&lines(1..=3), 2);
+    let text = fs::read_to_string(generation(2)).expect("the generation");
+    assert!(text.starts_with("{\"v\":1,\"generation\":1,"), "{text}");
+    assert!(!generation(1).exists(), "an equal replica keeps its generation");
 }
 
 #[test]

@@ -1,27 +1,26 @@
-//! Reconciling replicas at rest: finds them, holds them, and has them surveyed, merged and written anew.
+//! Reconciling replicas at rest: finds them, locks them, and has them surveyed, merged and written anew.
 //!
 //! What is done to their contents is the business of [`crate::reconcile`]; here are the files. A replica that
 //! is equal to the merged one already is not touched.
 #![allow(clippy::disallowed_methods)] // Opens the replicas.
 
-mod hold;
 mod rewrite;
 mod spool;
 mod targets;
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::hold::{Hold, Taken};
 use self::rewrite::{Rewrite, Rewrites};
 use self::spool::{FileScratch, Section, section};
 use self::targets::Target;
+use crate::host::disk::{DiskError, Lock};
 use crate::host::exit::Code;
 use crate::host::files::{self, FileError};
 use crate::host::terminal::visible;
@@ -76,6 +75,8 @@ pub enum ReconcileError {
     Unreadable(PathBuf, ScanError),
     /// The machine failed with a file.
     File(FileError),
+    /// A node's own files stand in the way.
+    Node(DiskError),
     /// Reading or writing failed while all replicas were merged.
     Merging(io::Error),
     /// A replica changed while it was read.
@@ -85,6 +86,12 @@ pub enum ReconcileError {
 impl From<FileError> for ReconcileError {
     fn from(error: FileError) -> ReconcileError {
         ReconcileError::File(error)
+    }
+}
+
+impl From<DiskError> for ReconcileError {
+    fn from(error: DiskError) -> ReconcileError {
+        ReconcileError::Node(error)
     }
 }
 
@@ -141,6 +148,7 @@ impl fmt::Display for ReconcileError {
             ),
             ReconcileError::Unreadable(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             ReconcileError::File(error) => write!(f, "{error}"),
+            ReconcileError::Node(error) => write!(f, "{error}"),
             ReconcileError::Merging(error) => write!(f, "cannot merge the replicas: {error}"),
             ReconcileError::Changed => {
                 write!(
@@ -158,7 +166,8 @@ impl ReconcileError {
     /// The exit code of this error.
     pub fn code(&self) -> Code {
         match self {
-            ReconcileError::Live { .. } => Code::Taken,
+            ReconcileError::Live { .. } | ReconcileError::Node(DiskError::Taken { .. }) => Code::Taken,
+            ReconcileError::Node(DiskError::Foreign { .. }) => Code::Damaged,
             ReconcileError::Unreadable(_, ScanError::UnknownVersion { .. }) => Code::Damaged,
             ReconcileError::NoFolder(_)
             | ReconcileError::NoReplicas(_)
@@ -166,16 +175,17 @@ impl ReconcileError {
             | ReconcileError::NotAFile(_)
             | ReconcileError::Unreadable(..)
             | ReconcileError::File(_)
+            | ReconcileError::Node(_)
             | ReconcileError::Merging(_)
             | ReconcileError::Changed => Code::Other,
         }
     }
 }
 
-/// A replica, held and surveyed.
+/// A replica, locked and surveyed.
 struct Replica {
     target: Target,
-    _hold: Option<Hold>,
+    _lock: Option<Lock>,
     /// The file; none if it is missing.
     file: Option<Arc<File>>,
     survey: Survey,
@@ -188,27 +198,35 @@ pub fn reconcile(options: &Options) -> Result<Report, ReconcileError> {
         true => targets::all_in(&options.data_dir)?,
         false => targets::named(&options.replicas)?,
     };
-    let holds: Result<Vec<Option<Hold>>, ReconcileError> =
-        targets.iter().map(|target| hold(target, options)).collect();
+    let locks: Result<Vec<Option<Lock>>, ReconcileError> =
+        targets.iter().map(|target| lock(target, options)).collect();
     let mut work = Work::new();
-    for (target, hold) in targets.into_iter().zip(holds?) {
-        work.open(target, hold)?;
+    for (target, lock) in targets.into_iter().zip(locks?) {
+        work.open(target, lock)?;
     }
     work.survey()?;
-    let (outcome, watched) = work.count()?;
-    let mut report = work.report(&outcome);
-    if !options.check && !report.is_equal() {
-        work.rewrite(&mut report, watched)?;
-    }
-    Ok(report)
+    work.settle(options.check)
 }
 
-/// Takes hold of a replica at rest; a live one is the business of [`reconcile_live`].
-fn hold(target: &Target, options: &Options) -> Result<Option<Hold>, ReconcileError> {
-    match hold::take(target, options.check)? {
-        Taken::Held(hold) => Ok(Some(hold)),
-        Taken::NeedsNone => Ok(None),
-        Taken::Live { lock, process } => reconcile_live(target, lock, process, options),
+/// Takes the lock of a replica's node, as that does when it starts. A live node is the business of
+/// [`reconcile_live`]. To check, no lock is created: a node without one does not run.
+fn lock(target: &Target, options: &Options) -> Result<Option<Lock>, ReconcileError> {
+    let (Some(node), Some(data_dir), Some(paths)) = (target.node, &target.data_dir, target.paths()) else {
+        return Ok(None);
+    };
+    if options.check && !paths.lock().exists() {
+        return Ok(None);
+    }
+    match Lock::take(data_dir, node) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(DiskError::Taken { by, path, .. }) => reconcile_live(target, path, by, options),
+        // On a medium that takes no writes no node runs, and looking does no harm.
+        Err(DiskError::File(error))
+            if options.check && error.reason.kind() == ErrorKind::ReadOnlyFilesystem =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -218,7 +236,7 @@ fn reconcile_live(
     lock: PathBuf,
     process: String,
     options: &Options,
-) -> Result<Option<Hold>, ReconcileError> {
+) -> Result<Option<Lock>, ReconcileError> {
     let (path, offline) = (target.path.clone(), options.offline);
     Err(ReconcileError::Live {
         path,
@@ -243,7 +261,7 @@ impl Work {
     }
 
     /// Opens a replica.
-    fn open(&mut self, target: Target, hold: Option<Hold>) -> Result<(), ReconcileError> {
+    fn open(&mut self, target: Target, lock: Option<Lock>) -> Result<(), ReconcileError> {
         let file = files::open(&target.path)?.map(Arc::new);
         let folder = target.path.parent().unwrap_or(Path::new("."));
         let scratch = FileScratch::new(folder, &self.progress);
@@ -251,7 +269,7 @@ impl Work {
         let sorted = Sorted { scratch, runs };
         self.replicas.push(Replica {
             target,
-            _hold: hold,
+            _lock: lock,
             file,
             survey,
             sorted,
@@ -277,15 +295,43 @@ impl Work {
         Ok(())
     }
 
-    /// Merges once without writing, and once more if an id was found at two positions. Returns exact counts,
-    /// and which ids to watch.
-    fn count(&mut self) -> Result<(Outcome, Watched), ReconcileError> {
-        let outcome = self.merge(Watched::default(), &mut CountOnly)?;
-        let watched = outcome.watch_next.clone();
-        if watched.is_empty() {
-            return Ok((outcome, watched));
+    /// Merges, and writes anew what differs, unless it is only a check.
+    ///
+    /// A replica that is out of order or damaged is written during the first merge, on the guess that others do
+    /// not differ. If one does, or if an id was found at two positions, that is thrown away and the replicas are
+    /// merged again, with all known.
+    fn settle(&self, check: bool) -> Result<Report, ReconcileError> {
+        let disordered = |replica: &Replica| !check && !replica.survey.is_canonical();
+        let guess: Vec<bool> = self.replicas.iter().map(disordered).collect();
+        let mut rewrites = self.begin_rewrites(&guess)?;
+        let mut outcome = self.merge(Watched::default(), &mut rewrites)?;
+        let watched = std::mem::take(&mut outcome.watch_next);
+        if !watched.is_empty() {
+            outcome = self.merge(watched.clone(), &mut CountOnly)?;
         }
-        Ok((self.merge(watched.clone(), &mut CountOnly)?, watched))
+        let mut report = self.report(&outcome);
+        if check || report.is_equal() {
+            return Ok(report);
+        }
+        let differs = |replica: &ReplicaReport| replica.result == report::Result::Differs;
+        let differing: Vec<bool> = report.replicas.iter().map(differs).collect();
+        if differing != guess || !watched.is_empty() {
+            // Thrown away first: the new versions take the names of the guessed ones.
+            drop(rewrites);
+            rewrites = self.begin_rewrites(&differing)?;
+            self.merge(watched, &mut rewrites)?;
+        }
+        finish(rewrites, &mut report)?;
+        Ok(report)
+    }
+
+    /// Begins to write the chosen replicas anew.
+    fn begin_rewrites(&self, chosen: &[bool]) -> Result<Rewrites, ReconcileError> {
+        let replicas = self.replicas.iter().zip(chosen);
+        let begin =
+            |(replica, &chosen): (&Replica, &bool)| chosen.then(|| replica.begin_rewrite()).transpose();
+        let rewrites: Result<Vec<Option<Rewrite>>, ReconcileError> = replicas.map(begin).collect();
+        Ok(Rewrites(rewrites?))
     }
 
     /// Merges all replicas.
@@ -344,24 +390,6 @@ impl Work {
         }
     }
 
-    /// Writes those replicas anew that differ from the merged one, and says so in the report.
-    fn rewrite(&self, report: &mut Report, watched: Watched) -> Result<(), ReconcileError> {
-        let mut rewrites = Vec::new();
-        for (replica, report) in self.replicas.iter().zip(&report.replicas) {
-            let differs = report.result == report::Result::Differs;
-            rewrites.push(differs.then(|| replica.begin_rewrite()).transpose()?);
-        }
-        let mut rewrites = Rewrites(rewrites);
-        self.merge(watched, &mut rewrites)?;
-        for (rewrite, report) in rewrites.0.into_iter().zip(&mut report.replicas) {
-            if let Some(rewrite) = rewrite {
-                report.set_aside = rewrite.finish()?.iter().map(|path| shown(path)).collect();
-                report.result = report::Result::Rewritten;
-            }
-        }
-        Ok(())
-    }
-
     /// Shows how far the work is, if it is long and somebody sees it.
     fn show_progress(&mut self) {
         let length = |replica: &Replica| replica.file.as_ref().and_then(|file| file.metadata().ok());
@@ -374,8 +402,8 @@ impl Work {
         if bytes < PROGRESS_BYTES_MIN {
             return;
         }
-        // Surveyed, counted, written. On something else than a terminal, the bar draws nothing.
-        self.progress = ProgressBar::new(3 * bytes);
+        // Surveyed, merged. On something else than a terminal, the bar draws nothing.
+        self.progress = ProgressBar::new(2 * bytes);
         let template = "{bar:40} {bytes}/{total_bytes} {eta}";
         self.progress
             .set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
@@ -391,7 +419,7 @@ impl Drop for Work {
 impl Replica {
     /// Begins to write the replica anew, with what is damaged in it set aside.
     fn begin_rewrite(&self) -> Result<Rewrite, ReconcileError> {
-        let mut rewrite = Rewrite::begin(&self.target.path)?;
+        let mut rewrite = Rewrite::begin(&self.target)?;
         if self.survey.damaged == 0 && !self.survey.torn {
             return Ok(rewrite);
         }
@@ -402,6 +430,19 @@ impl Replica {
         }
         Ok(rewrite)
     }
+}
+
+/// Puts the new versions in place, and says so in the report.
+fn finish(rewrites: Rewrites, report: &mut Report) -> Result<(), ReconcileError> {
+    let mut rewrites = rewrites;
+    rewrites.flush()?;
+    for (rewrite, report) in rewrites.0.into_iter().zip(&mut report.replicas) {
+        if let Some(rewrite) = rewrite {
+            report.set_aside = rewrite.finish()?.iter().map(|path| shown(path)).collect();
+            report.result = report::Result::Rewritten;
+        }
+    }
+    Ok(())
 }
 
 /// A path as it can be shown.

@@ -11,6 +11,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::ReconcileError;
+use super::targets::Target;
+use crate::host::disk::{Paths, raise_generation};
 use crate::host::files::{self, Doing, FileError, Replacement};
 use crate::reconcile::Sink;
 use crate::reconcile::survey::Damage;
@@ -21,6 +23,8 @@ const COPY_BYTES: usize = 64 * 1024;
 /// The new version of one replica.
 pub struct Rewrite {
     path: PathBuf,
+    /// The node's files, if the replica is a node's.
+    node: Option<Paths>,
     replacement: Replacement,
     damaged: Aside,
     conflicts: Aside,
@@ -28,9 +32,11 @@ pub struct Rewrite {
 
 impl Rewrite {
     /// Begins to write a replica anew.
-    pub fn begin(path: &Path) -> Result<Rewrite, ReconcileError> {
+    pub fn begin(target: &Target) -> Result<Rewrite, ReconcileError> {
+        let path = &target.path;
         Ok(Rewrite {
-            path: path.to_path_buf(),
+            path: path.clone(),
+            node: target.paths(),
             replacement: Replacement::begin(path)?,
             damaged: Aside::new(path, "damaged"),
             conflicts: Aside::new(path, "conflict"),
@@ -63,6 +69,10 @@ impl Rewrite {
         if !asides.is_empty() {
             files::sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
         }
+        if let Some(paths) = &self.node {
+            // Before the file is replaced: then the node never takes the new file for a damaged old one.
+            raise_generation(paths)?;
+        }
         self.replacement.finish()?;
         Ok(asides)
     }
@@ -70,6 +80,14 @@ impl Rewrite {
 
 /// The new versions of the replicas that need one: a merge's sink.
 pub struct Rewrites(pub Vec<Option<Rewrite>>);
+
+impl Rewrites {
+    /// Hands everything to the machine, so that a full disk is met before the first replica is replaced.
+    pub fn flush(&mut self) -> Result<(), FileError> {
+        let mut rewrites = self.0.iter_mut().flatten();
+        rewrites.try_for_each(|rewrite| rewrite.replacement.flush())
+    }
+}
 
 impl Sink for Rewrites {
     fn keep(&mut self, line: &[u8]) -> io::Result<()> {
@@ -82,10 +100,12 @@ impl Sink for Rewrites {
     }
 
     fn set_aside(&mut self, replica: usize, line: &[u8]) -> io::Result<()> {
-        let rewrite = self.0[replica].as_mut();
-        let aside = &mut rewrite
-            .expect("a replica that loses a line is written anew")
-            .conflicts;
+        // A replica without a new version loses no line: then the merge's counts say that it needs one, and
+        // all of this is thrown away.
+        let Some(rewrite) = &mut self.0[replica] else {
+            return Ok(());
+        };
+        let aside = &mut rewrite.conflicts;
         aside.write(line)?;
         aside.write(b"\n")
     }
@@ -165,12 +185,21 @@ mod tests {
         files::names(folder).unwrap()
     }
 
+    fn target(path: &Path) -> Target {
+        let path = path.to_path_buf();
+        Target {
+            node: None,
+            path,
+            data_dir: None,
+        }
+    }
+
     #[test]
     fn what_is_not_finished_leaves_the_old_replica_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("node-3.jsonl");
         std::fs::write(&path, "old").unwrap();
-        let mut rewrites = Rewrites(vec![Some(Rewrite::begin(&path).unwrap()), None]);
+        let mut rewrites = Rewrites(vec![Some(Rewrite::begin(&target(&path)).unwrap()), None]);
         rewrites.keep(b"new").unwrap();
         rewrites.set_aside(0, b"loser").unwrap();
         assert_eq!(names(folder.path()).len(), 3);
@@ -194,7 +223,7 @@ mod tests {
             error,
         });
         for round in 1..=2 {
-            let mut rewrite = Rewrite::begin(&path).unwrap();
+            let mut rewrite = Rewrite::begin(&target(&path)).unwrap();
             let old = File::open(&path).unwrap();
             for damage in lines {
                 rewrite.set_damage_aside(&old, damage).unwrap();

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ReconcileError;
+use crate::host::disk::Paths;
 use crate::host::files;
 use crate::words::NodeId;
 
@@ -32,10 +33,9 @@ impl Target {
         Target { node, path, data_dir }
     }
 
-    /// The folder of the node's checkpoints, if the file is a node's.
-    pub fn own_folder(&self) -> Option<PathBuf> {
-        let checkpoints = self.data_dir.as_ref()?.join("checkpoints");
-        Some(checkpoints.join(format!("node-{}", self.node?)))
+    /// Where the node keeps everything, if the file is a node's.
+    pub fn paths(&self) -> Option<Paths> {
+        Some(Paths::new(self.data_dir.as_ref()?, self.node?))
     }
 
     /// Fails if the file is missing and no node is known that lost it, or if it is something else than a file.
@@ -46,7 +46,7 @@ impl Target {
         if self.path.exists() {
             return Err(ReconcileError::NotAFile(self.path));
         }
-        match self.own_folder().is_some_and(|folder| folder.is_dir()) {
+        match self.paths().is_some_and(|paths| paths.own.is_dir()) {
             true => Ok(self),
             false => Err(ReconcileError::NoFile(self.path)),
         }
@@ -145,10 +145,8 @@ mod tests {
         ]);
         let targets = all_in(folder.path()).unwrap();
         assert_eq!(nodes(&targets), [Some(2), Some(7), Some(10)]);
-        assert_eq!(
-            targets[1].own_folder(),
-            Some(folder.path().join("checkpoints/node-7"))
-        );
+        let own = targets[1].paths().unwrap().own;
+        assert_eq!(own, folder.path().join("checkpoints/node-7"));
     }
 
     #[test]
@@ -172,7 +170,7 @@ mod tests {
         let mut paths = paths.map(|path| folder.path().join(path));
         let targets = named(&paths).unwrap();
         assert_eq!(nodes(&targets), [None, Some(3)]);
-        assert_eq!(targets[0].own_folder(), None);
+        assert_eq!(targets[0].data_dir, None);
         paths.reverse();
         assert_eq!(named(&paths).unwrap(), targets);
     }
