@@ -1,0 +1,1 @@
+//! The frames of a stream between two nodes.
