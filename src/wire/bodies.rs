@@ -77,17 +77,32 @@ impl Body {
             1 => Body::Data(Data::read(from)?),
             2 => Body::Repair(Repair::read(from)?),
             3 => Body::Token(Token::read(from)?),
-            4 => Body::Request(Request { ring: from.ring()?, hop: Hop(from.u64()?) }),
+            4 => Body::Request(Request {
+                ring: from.ring()?,
+                hop: Hop(from.u64()?),
+            }),
             5 => Body::Join(Join::read(from)?),
             6 => Body::Commit(Commit::read(from)?),
             7 => Body::Beacon { ring: from.ring()? },
-            8 => Body::Probe { target: from.member()?, nonce: from.u64()? },
+            8 => Body::Probe {
+                target: from.member()?,
+                nonce: from.u64()?,
+            },
             9 => Body::ProbeAnswer { nonce: from.u64()? },
-            10 => Body::Nack { ring: from.ring()?, ranges: from.ranges(RANGES_MAX)? },
+            10 => Body::Nack {
+                ring: from.ring()?,
+                ranges: from.ranges(RANGES_MAX)?,
+            },
             11 => Body::Leave { ring: from.ring()? },
             12 => Body::Refuse(Refuse::read(from)?),
-            13 => Body::Inquiry { nonce: from.u64()?, ids: message_ids(from)? },
-            14 => Body::InquiryAnswer { nonce: from.u64()?, known: message_ids(from)? },
+            13 => Body::Inquiry {
+                nonce: from.u64()?,
+                ids: message_ids(from)?,
+            },
+            14 => Body::InquiryAnswer {
+                nonce: from.u64()?,
+                known: message_ids(from)?,
+            },
             15 => Body::Reconcile { nonce: from.u64()? },
             _ => return Err(Refused::UnknownKind),
         })
@@ -124,15 +139,32 @@ impl Chunk {
         if flags > FOREIGN | FRAGMENTED {
             return Err(Refused::BadField("chunk flags"));
         }
-        let sender = if flags & FOREIGN != 0 { from.member()? } else { sender };
-        let id = MessageId { sender, counter: from.varint()? };
-        let (fragment, fragments) = if flags & FRAGMENTED != 0 { (from.u16()?, from.u16()?) } else { (0, 1) };
+        let sender = if flags & FOREIGN != 0 {
+            from.member()?
+        } else {
+            sender
+        };
+        let id = MessageId {
+            sender,
+            counter: from.varint()?,
+        };
+        let (fragment, fragments) = if flags & FRAGMENTED != 0 {
+            (from.u16()?, from.u16()?)
+        } else {
+            (0, 1)
+        };
         let sound = fragment < fragments && usize::from(fragments) <= FRAGMENTS_MAX;
         if !sound || (flags & FRAGMENTED != 0 && fragments < 2) {
             return Err(Refused::BadField("fragment"));
         }
         let bytes: Bytes = from.slice(CHUNK_BYTES_MAX)?;
-        Ok(Chunk { seq, id, fragment, fragments, bytes })
+        Ok(Chunk {
+            seq,
+            id,
+            fragment,
+            fragments,
+            bytes,
+        })
     }
 
     /// Writes the chunk on its own, number and life included, as for a file or a stream.
@@ -186,7 +218,10 @@ impl Data {
 
 impl Repair {
     fn write(&self, out: &mut Writer) {
-        let first = self.chunks.first().expect("a repair without chunks is never sent");
+        let first = self
+            .chunks
+            .first()
+            .expect("a repair without chunks is never sent");
         out.ring(self.ring);
         out.member(first.id.sender);
         out.count(self.chunks.len());
@@ -226,6 +261,7 @@ impl Token {
             out.u16(row.sent);
             out.u8(u8::from(row.recovered));
             out.u64(row.waiting_since.0);
+            out.u64(row.visited.0);
         }
         out.count(self.lacking.len());
         for (member, first, last) in &self.lacking {
@@ -243,8 +279,10 @@ impl Token {
             2 => Pace::Idle,
             _ => return Err(Refused::BadField("pace")),
         };
-        let count = from.count(27, MEMBERS_MAX)?;
-        let rows = (0..count).map(|_| TokenRow::read(from)).collect::<Result<Vec<_>, _>>()?;
+        let count = from.count(35, MEMBERS_MAX)?;
+        let rows = (0..count)
+            .map(|_| TokenRow::read(from))
+            .collect::<Result<Vec<_>, _>>()?;
         let lacking_count = from.count(18, RANGES_MAX)?;
         let mut lacking = Vec::with_capacity(lacking_count);
         for _ in 0..lacking_count {
@@ -255,7 +293,14 @@ impl Token {
             }
             lacking.push((member, first, last));
         }
-        Ok(Token { ring, hop, high, pace, rows, lacking })
+        Ok(Token {
+            ring,
+            hop,
+            high,
+            pace,
+            rows,
+            lacking,
+        })
     }
 }
 
@@ -267,6 +312,7 @@ impl TokenRow {
             sent: from.u16()?,
             recovered: from.bool()?,
             waiting_since: Hop(from.u64()?),
+            visited: Hop(from.u64()?),
         })
     }
 }
@@ -316,7 +362,9 @@ impl Commit {
     fn read(from: &mut Reader) -> Result<Commit, Refused> {
         let (ring, hop) = (from.ring()?, Hop(from.u64()?));
         let count = from.count(11, MEMBERS_MAX)?;
-        let rows = (0..count).map(|_| CommitRow::read(from)).collect::<Result<Vec<_>, _>>()?;
+        let rows = (0..count)
+            .map(|_| CommitRow::read(from))
+            .collect::<Result<Vec<_>, _>>()?;
         let rising = rows.windows(2).all(|pair| pair[0].member.id < pair[1].member.id);
         if rows.is_empty() || !rising {
             return Err(Refused::BadField("members"));
@@ -338,7 +386,10 @@ impl CommitRow {
             delivered_up_to: from.seq()?,
             above: from.ranges(RANGES_MAX)?,
         };
-        Ok(CommitRow { member, old: Some(old) })
+        Ok(CommitRow {
+            member,
+            old: Some(old),
+        })
     }
 }
 
@@ -366,9 +417,13 @@ impl Refuse {
 
     fn read(from: &mut Reader) -> Result<Refuse, Refused> {
         Ok(match from.u8()? {
-            0 => Refuse::IdTaken { name: from.text(NAME_BYTES_MAX)? },
+            0 => Refuse::IdTaken {
+                name: from.text(NAME_BYTES_MAX)?,
+            },
             1 => Refuse::Superseded { by: from.member()? },
-            2 => Refuse::IncarnationSeen { incarnation: Incarnation(from.u64()?) },
+            2 => Refuse::IncarnationSeen {
+                incarnation: Incarnation(from.u64()?),
+            },
             3 => Refuse::QuorumDiffers { quorum: from.u16()? },
             _ => return Err(Refused::BadField("reason")),
         })

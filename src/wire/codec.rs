@@ -23,11 +23,19 @@ impl Reader {
 
     /// Fails unless all was read: a datagram says nothing after its last field.
     pub fn end(&self) -> Result<(), Refused> {
-        if self.bytes.is_empty() { Ok(()) } else { Err(Refused::TrailingBytes) }
+        if self.bytes.is_empty() {
+            Ok(())
+        } else {
+            Err(Refused::TrailingBytes)
+        }
     }
 
     fn need(&self, count: usize) -> Result<(), Refused> {
-        if self.bytes.len() < count { Err(Refused::Truncated) } else { Ok(()) }
+        if self.bytes.len() < count {
+            Err(Refused::Truncated)
+        } else {
+            Ok(())
+        }
     }
 
     /// A byte.
@@ -71,7 +79,11 @@ impl Reader {
             value |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 let shortest = byte != 0 || shift == 0;
-                return if shortest { Ok(value) } else { Err(Refused::BadField("varint")) };
+                return if shortest {
+                    Ok(value)
+                } else {
+                    Err(Refused::BadField("varint"))
+                };
             }
         }
         Err(Refused::BadField("varint"))
@@ -117,7 +129,10 @@ impl Reader {
 
     /// A member: 10 bytes.
     pub fn member(&mut self) -> Result<Member, Refused> {
-        Ok(Member { id: self.node_id()?, incarnation: Incarnation(self.u64()?) })
+        Ok(Member {
+            id: self.node_id()?,
+            incarnation: Incarnation(self.u64()?),
+        })
     }
 
     /// Members in strictly rising order, at most `most`.
@@ -125,17 +140,28 @@ impl Reader {
         let count = self.count(10, most)?;
         let members = (0..count).map(|_| self.member()).collect::<Result<Vec<_>, _>>()?;
         let rising = members.windows(2).all(|pair| pair[0] < pair[1]);
-        if rising { Ok(members) } else { Err(Refused::BadField("members")) }
+        if rising {
+            Ok(members)
+        } else {
+            Err(Refused::BadField("members"))
+        }
     }
 
     /// A ring id: 18 bytes.
     pub fn ring(&mut self) -> Result<RingId, Refused> {
-        Ok(RingId { epoch: Epoch(self.u64()?), leader: self.member()? })
+        Ok(RingId {
+            epoch: Epoch(self.u64()?),
+            leader: self.member()?,
+        })
     }
 
     /// A ring id that may be absent.
     pub fn ring_option(&mut self) -> Result<Option<RingId>, Refused> {
-        if self.bool()? { Ok(Some(self.ring()?)) } else { Ok(None) }
+        if self.bool()? {
+            Ok(Some(self.ring()?))
+        } else {
+            Ok(None)
+        }
     }
 
     /// A sequence number. The top bits stay free, so that arithmetic on it cannot overflow.
@@ -148,7 +174,10 @@ impl Reader {
 
     /// A message id: 18 bytes.
     pub fn message_id(&mut self) -> Result<MessageId, Refused> {
-        Ok(MessageId { sender: self.member()?, counter: self.u64()? })
+        Ok(MessageId {
+            sender: self.member()?,
+            counter: self.u64()?,
+        })
     }
 
     /// Ranges of sequence numbers, first to last inclusive, at most `most` of them.
@@ -160,7 +189,11 @@ impl Reader {
     /// One range of sequence numbers.
     pub fn range(&mut self) -> Result<(Seq, Seq), Refused> {
         let (first, last) = (self.seq()?, self.seq()?);
-        if first <= last { Ok((first, last)) } else { Err(Refused::BadField("range")) }
+        if first <= last {
+            Ok((first, last))
+        } else {
+            Err(Refused::BadField("range"))
+        }
     }
 }
 

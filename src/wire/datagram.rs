@@ -16,7 +16,9 @@ const CHECKSUM_AT: usize = 20;
 
 /// Makes the datagram that says `body` from `sender` to `group`.
 pub fn encode(group: u32, sender: Member, body: &Body) -> Bytes {
-    let mut out = Writer { bytes: Vec::with_capacity(256) };
+    let mut out = Writer {
+        bytes: Vec::with_capacity(256),
+    };
     out.bytes.extend_from_slice(MAGIC);
     out.u8(VERSION);
     out.u8(body.kind());
@@ -29,7 +31,11 @@ pub fn encode(group: u32, sender: Member, body: &Body) -> Bytes {
     body.write(&mut out);
     let checksum = crc32fast::hash(&out.bytes);
     out.bytes[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
-    assert!(out.bytes.len() <= DATAGRAM_BYTES_MAX, "a body of {} bytes is never built", out.bytes.len());
+    assert!(
+        out.bytes.len() <= DATAGRAM_BYTES_MAX,
+        "a body of {} bytes is never built",
+        out.bytes.len()
+    );
     Bytes::from(out.bytes)
 }
 
@@ -40,7 +46,11 @@ pub fn decode(group: u32, bytes: Bytes) -> Result<(Member, Body), Refused> {
     }
     if bytes.len() < HEADER_BYTES {
         let ours = bytes.len() >= 2 && &bytes[..2] == MAGIC;
-        return Err(if ours { Refused::Truncated } else { Refused::NotRoda });
+        return Err(if ours {
+            Refused::Truncated
+        } else {
+            Refused::NotRoda
+        });
     }
     if &bytes[..2] != MAGIC {
         return Err(Refused::NotRoda);

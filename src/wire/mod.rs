@@ -184,6 +184,8 @@ pub struct TokenRow {
     pub recovered: bool,
     /// It waits for the token since the holder of this hop learned of it; 0: it does not wait.
     pub waiting_since: Hop,
+    /// The hop of its last visit: a request made before that is answered.
+    pub visited: Hop,
 }
 
 /// A wish for the token.
