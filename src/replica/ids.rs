@@ -1,9 +1,98 @@
 //! A set of message ids: per sender's life, intervals of counters.
-use super::Intervals;
-use crate::words::Member;
+
 use std::collections::BTreeMap;
+
+use super::Intervals;
+use crate::words::{Member, MessageId};
+
 /// A set of message ids.
+///
+/// Invariant: no sender without a counter is kept, so that equal sets are equal values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdSet {
     senders: BTreeMap<Member, Intervals>,
+}
+
+impl IdSet {
+    /// The empty set.
+    pub fn new() -> IdSet {
+        IdSet::default()
+    }
+
+    /// Adds an id. Returns whether it was new.
+    pub fn insert(&mut self, id: MessageId) -> bool {
+        self.senders.entry(id.sender).or_default().insert(id.counter)
+    }
+
+    /// Whether the id is in the set.
+    pub fn contains(&self, id: MessageId) -> bool {
+        self.senders
+            .get(&id.sender)
+            .is_some_and(|counters| counters.contains(id.counter))
+    }
+
+    /// Takes an id out. Returns whether it was there.
+    pub fn remove(&mut self, id: MessageId) -> bool {
+        let Some(counters) = self.senders.get_mut(&id.sender) else {
+            return false;
+        };
+        let held = counters.remove(id.counter);
+        if counters.is_empty() {
+            self.senders.remove(&id.sender);
+        }
+        held
+    }
+
+    /// How many ids the set has.
+    pub fn len(&self) -> u64 {
+        self.senders
+            .values()
+            .fold(0, |sum, counters| sum.saturating_add(counters.len()))
+    }
+
+    /// Whether no id is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.senders.is_empty()
+    }
+
+    /// The highest counter of a sender's life in the set; 0 if there is none, as counters begin at 1.
+    pub fn last_counter(&self, sender: Member) -> u64 {
+        self.senders.get(&sender).and_then(Intervals::last).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::{Incarnation, NodeId};
+
+    fn id(node: u16, counter: u64) -> MessageId {
+        let sender = Member {
+            id: NodeId(node),
+            incarnation: Incarnation(7),
+        };
+        MessageId { sender, counter }
+    }
+
+    #[test]
+    fn an_id_is_new_once() {
+        let mut ids = IdSet::new();
+        assert!(ids.insert(id(1, 4)));
+        assert!(!ids.insert(id(1, 4)));
+        assert!(ids.insert(id(2, 4)));
+        assert!(ids.contains(id(1, 4)) && !ids.contains(id(1, 3)));
+        assert_eq!(ids.len(), 2);
+        assert_eq!(ids.last_counter(id(1, 0).sender), 4);
+        assert_eq!(ids.last_counter(id(3, 0).sender), 0);
+    }
+
+    #[test]
+    fn an_emptied_set_equals_a_new_one() {
+        let mut ids = IdSet::new();
+        ids.insert(id(1, 4));
+        assert!(ids.remove(id(1, 4)));
+        assert!(!ids.remove(id(1, 4)));
+        assert_eq!(ids, IdSet::new());
+        assert!(ids.is_empty());
+    }
 }

@@ -1,7 +1,8 @@
 //! The replica: what a node's own file of messages holds, line by line and in sum.
 //!
 //! `record` is one message and its line in the file; `positions` and `ids` are compact sets of what a replica
-//! holds; `digest` sums ranges of a replica up so that two nodes can find out where theirs differ.
+//! holds; `digest` sums ranges of a replica up so that two nodes can find out where theirs differ; `scan` reads a
+//! replica file whatever is in it.
 
 pub mod content;
 pub mod digest;
@@ -9,9 +10,12 @@ pub mod ids;
 pub mod intervals;
 pub mod positions;
 pub mod record;
+pub mod scan;
 
 pub use content::Content;
+pub use digest::Digest;
 pub use ids::IdSet;
 pub use intervals::Intervals;
 pub use positions::PositionSet;
 pub use record::Record;
+pub use scan::Scan;

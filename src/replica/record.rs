@@ -1,8 +1,37 @@
 //! A record: one message at its position, and its line in a replica file.
+//!
+//! A line is the content with four keys before it and one after it, always in this order and spelling, so that
+//! equal records are equal bytes and a line can be read without a JSON parser:
+//!
+//! ```json
+//! {"v":1,"id":"3-1763680000000000-17","ring":"4.1.1763680000000000","seq":42,"from":3,…,"sum":"9f3a61c2"}
+//! ```
+//!
+//! `sum` is the CRC-32 of all bytes before `,"sum"`, as eight lower-case hexadecimal digits. It vouches for what
+//! stands between: whether a content is a JSON object with the right keys is checked once, where it comes in
+//! from the network or the keyboard, not with every reading of the file.
+
+use std::fmt;
+use std::io::Write;
 
 use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
 
-use crate::words::{MessageId, Position};
+use super::content::CONTENT_BYTES_MAX;
+use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq};
+
+/// The version of the line format that this program writes and reads.
+pub const VERSION: u64 = 1;
+/// The longest line without its newline: a content, and generously the keys around it (they need 200 bytes).
+pub const LINE_BYTES_MAX: usize = CONTENT_BYTES_MAX + 1024;
+/// How the sum begins, after the last key of the content.
+const SUM_KEY: &[u8] = b",\"sum\":\"";
+/// How many hexadecimal digits a sum has.
+const SUM_DIGITS: usize = 8;
+/// What follows the sum.
+const SUM_END: &[u8] = b"\"}";
+/// The length of the sum with its key and the end of the line.
+const SUM_BYTES: usize = SUM_KEY.len() + SUM_DIGITS + SUM_END.len();
 
 /// One message at its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +40,464 @@ pub struct Record {
     pub id: MessageId,
     /// Where it stands.
     pub position: Position,
-    /// Its content as it travelled: a JSON object.
+    /// Its content as it travelled: a JSON object that begins with `from`.
     pub content: Bytes,
+}
+
+/// Why bytes are not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordError {
+    /// The line ends before its sum: it was cut.
+    Torn,
+    /// The sum does not fit the line: bytes of it have changed.
+    WrongSum {
+        /// The sum as written.
+        written: u32,
+        /// The sum of what is there.
+        computed: u32,
+    },
+    /// The line is not UTF-8.
+    NotUtf8 {
+        /// The offset of the first wrong byte in the line.
+        at: usize,
+    },
+    /// The line is of a version of the format that this program does not know.
+    UnknownVersion(u64),
+    /// The line is no record: what was expected.
+    NotARecord(&'static str),
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RecordError::Torn => write!(f, "the line is cut before its sum"),
+            RecordError::WrongSum { written, computed } => {
+                write!(
+                    f,
+                    "the line's sum is {written:08x}, but its bytes sum up to {computed:08x}"
+                )
+            }
+            RecordError::NotUtf8 { at } => write!(f, "byte {at} of the line is not UTF-8"),
+            RecordError::UnknownVersion(version) => {
+                write!(
+                    f,
+                    "the line is of format version {version}; this program knows only {VERSION}"
+                )
+            }
+            RecordError::NotARecord(expected) => write!(f, "not a record: expected {expected}"),
+        }
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+impl Record {
+    /// A record of a content that came from elsewhere, if it can stand in a line: UTF-8 on one line, not too
+    /// long, an object whose first key is `from` with the id of the sender.
+    pub fn new(id: MessageId, position: Position, content: Bytes) -> Result<Record, RecordError> {
+        if content.len() > CONTENT_BYTES_MAX {
+            return Err(RecordError::NotARecord(
+                "a content of at most CONTENT_BYTES_MAX bytes",
+            ));
+        }
+        utf8(&content)?;
+        let body = content
+            .strip_prefix(b"{")
+            .and_then(|rest| rest.strip_suffix(b"}"));
+        let body = body.ok_or(RecordError::NotARecord("a content in braces"))?;
+        if content.contains(&b'\n') {
+            return Err(RecordError::NotARecord("a content on one line"));
+        }
+        check_from(body, id)?;
+        Ok(Record {
+            id,
+            position,
+            content,
+        })
+    }
+
+    /// The line of the record in a replica file, without the newline.
+    pub fn line(&self) -> Vec<u8> {
+        let mut line = Vec::with_capacity(self.content.len() + 200);
+        self.write_line(&mut line);
+        line.pop();
+        line
+    }
+
+    /// Appends the line of the record, with the newline.
+    pub fn write_line(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        let Position { ring, seq } = self.position;
+        let body = self
+            .content
+            .strip_prefix(b"{")
+            .and_then(|rest| rest.strip_suffix(b"}"));
+        let body = body.expect("a record's content is an object: Record::new checks it");
+        write!(
+            out,
+            "{{\"v\":{VERSION},\"id\":\"{}\",\"ring\":\"{ring}\",\"seq\":{seq},",
+            self.id
+        )
+        .expect("writing to memory does not fail");
+        out.extend_from_slice(body);
+        let sum = crc32fast::hash(&out[start..]);
+        writeln!(out, ",\"sum\":\"{sum:08x}\"}}").expect("writing to memory does not fail");
+    }
+
+    /// Reads a line, given without its newline. Strict: there is one spelling of every record.
+    pub fn parse(line: &[u8]) -> Result<Record, RecordError> {
+        let view = RecordView::parse(line)?;
+        let mut content = Vec::with_capacity(view.body.len() + 2);
+        content.push(b'{');
+        content.extend_from_slice(view.body);
+        content.push(b'}');
+        Ok(Record {
+            id: view.id,
+            position: view.position,
+            content: Bytes::from(content),
+        })
+    }
+
+    /// A 64-bit hash (XXH3) of the record's line, for digests. Fast, not a defence against forgery.
+    pub fn hash(&self) -> u64 {
+        hash_line(&self.line())
+    }
+}
+
+/// The hash of a record whose line is at hand; see [`Record::hash`].
+pub fn hash_line(line: &[u8]) -> u64 {
+    xxh3_64(line)
+}
+
+/// A checked line, with its parts where they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordView<'a> {
+    /// The message's name.
+    pub id: MessageId,
+    /// Where it stands.
+    pub position: Position,
+    /// The content without its braces.
+    pub body: &'a [u8],
+}
+
+impl<'a> RecordView<'a> {
+    /// Reads and checks a line, given without its newline, and copies nothing.
+    pub fn parse(line: &'a [u8]) -> Result<RecordView<'a>, RecordError> {
+        let mut cursor = Cursor(line);
+        check_version(&mut cursor, line)?;
+        let summed = check_sum(line)?;
+        utf8(summed)?;
+        let keys = cursor.0.len().checked_sub(SUM_BYTES);
+        cursor.0 = &cursor.0[..keys.ok_or(RecordError::NotARecord("keys between version and sum"))?];
+        let id = cursor.id()?;
+        let position = cursor.position()?;
+        check_from(cursor.0, id)?;
+        if line.len() > LINE_BYTES_MAX {
+            return Err(RecordError::NotARecord("a line of at most LINE_BYTES_MAX bytes"));
+        }
+        Ok(RecordView {
+            id,
+            position,
+            body: cursor.0,
+        })
+    }
+}
+
+/// Passes the version. A foreign version is told from a damaged one: with the right version put in, the sum of
+/// a damaged line fits again.
+fn check_version(cursor: &mut Cursor<'_>, line: &[u8]) -> Result<(), RecordError> {
+    const OURS: &[u8] = b"{\"v\":1,";
+    if cursor.skip(OURS) {
+        return Ok(());
+    }
+    let torn_or = |error| {
+        if OURS.starts_with(line) {
+            RecordError::Torn
+        } else {
+            error
+        }
+    };
+    let not_a_record = RecordError::NotARecord("{\"v\":1, at the beginning");
+    if !cursor.skip(b"{\"v\":") {
+        return Err(torn_or(damaged_or(line, not_a_record)));
+    }
+    let version = cursor
+        .number()
+        .map_err(|_| torn_or(damaged_or(line, not_a_record)))?;
+    if !matches!(cursor.0.first(), Some(b',' | b'}')) {
+        return Err(torn_or(damaged_or(line, not_a_record)));
+    }
+    let repaired = [OURS, cursor.0.strip_prefix(b",").unwrap_or_default()].concat();
+    match check_sum(&repaired) {
+        Ok(_) => Err(damaged_or(line, RecordError::Torn)),
+        Err(_) => Err(RecordError::UnknownVersion(version)),
+    }
+}
+
+/// What is wrong with a line that does not begin as it should: its sum or its encoding if they are wrong, which
+/// says more to the reader, or else `error`.
+fn damaged_or(line: &[u8], error: RecordError) -> RecordError {
+    match check_sum(line).and_then(utf8) {
+        Ok(()) | Err(RecordError::Torn) => error,
+        Err(damage) => damage,
+    }
+}
+
+/// Checks the sum at the end of a line. Returns what it sums up.
+fn check_sum(line: &[u8]) -> Result<&[u8], RecordError> {
+    let (summed, end) = line
+        .split_at_checked(line.len().wrapping_sub(SUM_BYTES))
+        .ok_or(RecordError::Torn)?;
+    let digits = end
+        .strip_prefix(SUM_KEY)
+        .and_then(|rest| rest.strip_suffix(SUM_END));
+    let written = digits.and_then(hexadecimal).ok_or(RecordError::Torn)?;
+    let computed = crc32fast::hash(summed);
+    if computed == written {
+        return Ok(summed);
+    }
+    utf8(summed)?;
+    Err(RecordError::WrongSum { written, computed })
+}
+
+/// The value of lower-case hexadecimal digits.
+fn hexadecimal(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |value: u32, digit| match digit {
+        b'0'..=b'9' => Some(value << 4 | u32::from(digit - b'0')),
+        b'a'..=b'f' => Some(value << 4 | u32::from(digit - b'a' + 10)),
+        _ => None,
+    })
+}
+
+/// Checks that bytes are UTF-8.
+fn utf8(bytes: &[u8]) -> Result<(), RecordError> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(RecordError::NotUtf8 {
+            at: error.valid_up_to(),
+        }),
+    }
+}
+
+/// Checks that a content without its braces begins with the sender's id.
+fn check_from(body: &[u8], id: MessageId) -> Result<(), RecordError> {
+    let mut cursor = Cursor(body);
+    cursor.expect(b"\"from\":", "\"from\" as the first key of the content")?;
+    let from = cursor.number()?;
+    if !matches!(cursor.0.first(), Some(b',') | None) {
+        return Err(RecordError::NotARecord("a number after \"from\""));
+    }
+    if from != u64::from(id.sender.id.0) {
+        return Err(RecordError::NotARecord("the same sender in \"from\" and \"id\""));
+    }
+    Ok(())
+}
+
+/// What is left to read of a line.
+struct Cursor<'a>(&'a [u8]);
+
+impl Cursor<'_> {
+    /// Passes these bytes if they come next.
+    fn skip(&mut self, bytes: &[u8]) -> bool {
+        match self.0.strip_prefix(bytes) {
+            Some(rest) => {
+                self.0 = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Passes these bytes, which must come next.
+    fn expect(&mut self, bytes: &[u8], expected: &'static str) -> Result<(), RecordError> {
+        if self.skip(bytes) {
+            Ok(())
+        } else {
+            Err(RecordError::NotARecord(expected))
+        }
+    }
+
+    /// A decimal number in its one spelling: no sign, no leading zero.
+    fn number(&mut self) -> Result<u64, RecordError> {
+        let digits = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, rest) = self.0.split_at(digits);
+        self.0 = rest;
+        let value = number.iter().try_fold(0u64, |value, digit| {
+            value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+        });
+        match value {
+            Some(value) if digits == 1 || (digits > 1 && number[0] != b'0') => Ok(value),
+            _ => Err(RecordError::NotARecord(
+                "a number below 2^64 without leading zeros",
+            )),
+        }
+    }
+
+    /// Two numbers of a member's name.
+    fn member(&mut self, separator: &'static [u8]) -> Result<Member, RecordError> {
+        let id = u16::try_from(self.number()?).ok().filter(|&id| id > 0);
+        let id = NodeId(id.ok_or(RecordError::NotARecord("a node id from 1 to 65535"))?);
+        self.expect(separator, "an incarnation after the node id")?;
+        let incarnation = Incarnation(self.number()?);
+        Ok(Member { id, incarnation })
+    }
+
+    /// The key `id` and the comma after it.
+    fn id(&mut self) -> Result<MessageId, RecordError> {
+        self.expect(b"\"id\":\"", "\"id\" as the second key")?;
+        let sender = self.member(b"-")?;
+        self.expect(b"-", "a counter in the message id")?;
+        let counter = self.number()?;
+        self.expect(b"\",", "the end of the message id")?;
+        Ok(MessageId { sender, counter })
+    }
+
+    /// The keys `ring` and `seq` and the comma after them.
+    fn position(&mut self) -> Result<Position, RecordError> {
+        self.expect(b"\"ring\":\"", "\"ring\" as the third key")?;
+        let epoch = Epoch(self.number()?);
+        self.expect(b".", "a leader in the ring id")?;
+        let leader = self.member(b".")?;
+        self.expect(b"\",\"seq\":", "\"seq\" as the fourth key")?;
+        let seq = Seq(self.number()?);
+        self.expect(b",", "a content after \"seq\"")?;
+        Ok(Position {
+            ring: RingId { epoch, leader },
+            seq,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(content: &'static str) -> Record {
+        Record {
+            id: "3-1763680000000000-17".parse().unwrap(),
+            position: Position {
+                ring: "4.1.1763680000000000".parse().unwrap(),
+                seq: Seq(42),
+            },
+            content: Bytes::from_static(content.as_bytes()),
+        }
+    }
+
+    fn sample() -> Record {
+        record("{\"from\":3,\"name\":\"ana\",\"room\":\"geral\",\"text\":\"olá\",\"new\":[1]}")
+    }
+
+    /// A line with this text before its sum.
+    fn summed(text: &str) -> Vec<u8> {
+        let sum = crc32fast::hash(text.as_bytes());
+        format!("{text},\"sum\":\"{sum:08x}\"}}").into_bytes()
+    }
+
+    #[test]
+    fn a_line_has_the_documented_form_and_is_json() {
+        let line = String::from_utf8(record("{\"from\":3,\"text\":\"oi\"}").line()).unwrap();
+        let keys = "{\"v\":1,\"id\":\"3-1763680000000000-17\",\"ring\":\"4.1.1763680000000000\",\"seq\":42,";
+        assert_eq!(
+            line,
+            format!("{keys}\"from\":3,\"text\":\"oi\",\"sum\":\"0936095c\"}}")
+        );
+        let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(json["seq"], 42);
+    }
+
+    #[test]
+    fn a_record_comes_back_with_unknown_keys() {
+        assert_eq!(Record::parse(&sample().line()), Ok(sample()));
+        let shortest = record("{\"from\":3}");
+        assert_eq!(Record::parse(&shortest.line()), Ok(shortest));
+        let mut two_lines = Vec::new();
+        sample().write_line(&mut two_lines);
+        sample().write_line(&mut two_lines);
+        assert_eq!(two_lines.len(), 2 * (sample().line().len() + 1));
+        assert_eq!(sample().hash(), hash_line(&two_lines[..sample().line().len()]));
+    }
+
+    #[test]
+    fn every_cut_is_torn() {
+        let line = sample().line();
+        for length in 0..line.len() {
+            assert_eq!(
+                Record::parse(&line[..length]),
+                Err(RecordError::Torn),
+                "cut at {length}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_damage_and_never_a_foreign_version() {
+        let line = sample().line();
+        for bit in 0..line.len() * 8 {
+            let mut flipped = line.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let error = Record::parse(&flipped).expect_err("a flipped bit is found");
+            assert!(
+                !matches!(error, RecordError::UnknownVersion(_)),
+                "bit {bit}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_foreign_version_is_named_whatever_follows() {
+        for line in ["{\"v\":2,\"frames\":[]}", "{\"v\":2}", "{\"v\":2,\"half a li"] {
+            assert_eq!(
+                Record::parse(line.as_bytes()),
+                Err(RecordError::UnknownVersion(2)),
+                "{line}"
+            );
+        }
+        let summed = summed("{\"v\":12,\"id\":\"3-1-17\"");
+        assert_eq!(Record::parse(&summed), Err(RecordError::UnknownVersion(12)));
+    }
+
+    #[test]
+    fn invalid_utf8_is_named_with_its_place() {
+        let mut line = sample().line();
+        let at = line.iter().position(|&byte| byte == 0xc3).unwrap();
+        line[at] = 0xff;
+        assert_eq!(Record::parse(&line), Err(RecordError::NotUtf8 { at }));
+    }
+
+    #[test]
+    fn a_right_sum_does_not_excuse_a_wrong_form() {
+        let forms = [
+            "{\"v\":1,\"id\":\"3-1-17\",\"ring\":\"4.1.1\",\"seq\":42,\"from\":4",
+            "{\"v\":1,\"id\":\"3-1-17\",\"ring\":\"4.1.1\",\"seq\":42,\"name\":3",
+            "{\"v\":1,\"id\":\"3-1-17\",\"ring\":\"4.1.1\",\"seq\":042,\"from\":3",
+            "{\"v\":1,\"id\":\"3-1-17\",\"ring\":\"4.1.1\",\"seq\":,\"from\":3",
+            "{\"v\":1,\"id\":\"3-1-17\",\"ring\":\"4.1.1\",\"seq\":18446744073709551616,\"from\":3",
+            "{\"v\":1,\"id\":\"0-1-17\",\"ring\":\"4.1.1\",\"seq\":42,\"from\":0",
+            "{\"v\":1,\"id\":\"65536-1-17\",\"ring\":\"4.1.1\",\"seq\":42,\"from\":65536",
+            "{\"v\":1,\"id\":\"3-1\",\"ring\":\"4.1.1\",\"seq\":42,\"from\":3",
+            "{\"v\":1,\"ring\":\"4.1.1\",\"id\":\"3-1-17\",\"seq\":42,\"from\":3",
+            "{\"v\":1,\"id\":\"3-1-17\",\"ring\":\"4.1.1\",\"seq\":42,\"from\":3x",
+            "{\"v\":1",
+            "",
+        ];
+        for form in forms {
+            let error = Record::parse(&summed(form)).expect_err(form);
+            assert!(matches!(error, RecordError::NotARecord(_)), "{form}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_content_from_elsewhere_is_checked_before_it_becomes_a_record() {
+        let new = |content: &'static [u8]| {
+            let Record { id, position, .. } = sample();
+            Record::new(id, position, Bytes::from_static(content)).is_ok()
+        };
+        assert!(new(b"{\"from\":3,\"text\":\"oi\"}"));
+        assert!(!new(b"{\"from\":4,\"text\":\"oi\"}"));
+        assert!(!new(b"{\"from\":3,\"text\":\"a\nb\"}"));
+        assert!(!new(b"{\"from\":3,\"text\":\"\xff\"}"));
+        assert!(!new(b"{\"from\":3,\"text\":\"oi\""));
+        assert!(!new(b"{"));
+        assert!(!new(b""));
+    }
 }

@@ -1,0 +1,335 @@
+//! Reading a replica file from front to back, whatever is in it.
+//!
+//! Memory is bounded by one line: a line longer than any record can be is damaged and is passed over without
+//! being kept. Nothing in a file is an error to the reader except what the machine reports and a line of a
+//! foreign format version: reading on there would mistake another program's work for damage.
+
+use std::fmt;
+use std::io::{self, BufRead};
+
+use super::Record;
+use super::record::{LINE_BYTES_MAX, RecordError};
+
+/// How many bytes of a damaged line are kept to be shown. Its place in the file names it in full.
+pub const DAMAGED_BYTES_KEPT: usize = 64 * 1024;
+
+/// Why reading a replica file stopped. What was read before stays good.
+#[derive(Debug)]
+pub enum ScanError {
+    /// The machine could not read on.
+    Io(io::Error),
+    /// A line is of a format version that this program does not know.
+    UnknownVersion {
+        /// The version.
+        version: u64,
+        /// The number of the line, from 1.
+        line: u64,
+    },
+}
+
+impl fmt::Display for ScanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScanError::Io(error) => write!(f, "{error}"),
+            ScanError::UnknownVersion { version, line } => {
+                write!(f, "line {line}: {}", RecordError::UnknownVersion(*version))
+            }
+        }
+    }
+}
+
+impl std::error::Error for ScanError {}
+
+impl From<io::Error> for ScanError {
+    fn from(error: io::Error) -> ScanError {
+        ScanError::Io(error)
+    }
+}
+
+/// What a line of a replica file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// A record.
+    Record(Record),
+    /// No record, though a newline ends it.
+    Damaged {
+        /// What is wrong with it.
+        error: RecordError,
+        /// Its first [`DAMAGED_BYTES_KEPT`] bytes.
+        bytes: Vec<u8>,
+    },
+    /// The last line, without a newline, and no record: an append that was cut.
+    TornTail {
+        /// What is wrong with it.
+        error: RecordError,
+        /// Its first [`DAMAGED_BYTES_KEPT`] bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// A line with its place in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    /// Where it begins.
+    pub offset: u64,
+    /// How many bytes it has, its newline included if it has one.
+    pub length: u64,
+    /// Whether a newline ends it. A last record that lacks only this is good; who appends must add it first.
+    pub newline: bool,
+    /// What it is.
+    pub line: Line,
+}
+
+/// A line as it stands, not judged yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawLine<'a> {
+    /// Where it begins.
+    pub offset: u64,
+    /// How many bytes it has, its newline included if it has one.
+    pub length: u64,
+    /// Whether a newline ends it.
+    pub newline: bool,
+    /// Its bytes without the newline; only the first [`LINE_BYTES_MAX`] of them if it is `too_long`.
+    pub bytes: &'a [u8],
+    /// Whether it is longer than any record can be.
+    pub too_long: bool,
+}
+
+impl RawLine<'_> {
+    /// The error of this line for what parsing its bytes gave: a line that is too long is damaged whatever
+    /// its beginning says, unless it says that it is of a foreign version.
+    pub fn judge<T>(&self, parsed: Result<T, RecordError>) -> Result<T, RecordError> {
+        match parsed {
+            Err(RecordError::UnknownVersion(version)) => Err(RecordError::UnknownVersion(version)),
+            _ if self.too_long => Err(RecordError::NotARecord("a line of at most LINE_BYTES_MAX bytes")),
+            parsed => parsed,
+        }
+    }
+}
+
+/// Reads the lines of a replica file.
+pub struct Scan<R> {
+    input: R,
+    offset: u64,
+    line: u64,
+    buffer: Vec<u8>,
+}
+
+impl<R: BufRead> Scan<R> {
+    /// Reads from here on, which is taken for the beginning of the file.
+    pub fn new(input: R) -> Scan<R> {
+        Scan::from_offset(input, 0)
+    }
+
+    /// Reads from here on, which is at this offset of the file and at the beginning of a line.
+    pub fn from_offset(input: R, offset: u64) -> Scan<R> {
+        Scan {
+            input,
+            offset,
+            line: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// How many lines have been read.
+    pub fn lines_read(&self) -> u64 {
+        self.line
+    }
+
+    /// The next line as it stands; none at the end of the file.
+    pub fn next_raw(&mut self) -> io::Result<Option<RawLine<'_>>> {
+        self.buffer.clear();
+        let (mut length, mut newline) = (0, false);
+        while !newline {
+            let available = match self.input.fill_buf() {
+                Ok(available) => available,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if available.is_empty() {
+                break;
+            }
+            let end = memchr::memchr(b'\n', available);
+            newline = end.is_some();
+            let bytes = &available[..end.unwrap_or(available.len())];
+            let room = LINE_BYTES_MAX - self.buffer.len();
+            self.buffer.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            let used = bytes.len() + usize::from(newline);
+            length += used as u64;
+            self.input.consume(used);
+        }
+        if length == 0 {
+            return Ok(None);
+        }
+        let offset = self.offset;
+        self.offset += length;
+        self.line += 1;
+        Ok(Some(RawLine {
+            offset,
+            length,
+            newline,
+            bytes: &self.buffer,
+            too_long: length - u64::from(newline) > LINE_BYTES_MAX as u64,
+        }))
+    }
+
+    /// The next line, judged; none at the end of the file.
+    pub fn next_line(&mut self) -> Result<Option<Scanned>, ScanError> {
+        let line_number = self.line + 1;
+        let Some(raw) = self.next_raw()? else {
+            return Ok(None);
+        };
+        let line = match raw.judge(Record::parse(raw.bytes)) {
+            Ok(record) => Line::Record(record),
+            Err(RecordError::UnknownVersion(version)) => {
+                return Err(ScanError::UnknownVersion {
+                    version,
+                    line: line_number,
+                });
+            }
+            Err(error) => {
+                let bytes = raw.bytes[..raw.bytes.len().min(DAMAGED_BYTES_KEPT)].to_vec();
+                match raw.newline {
+                    true => Line::Damaged { error, bytes },
+                    false => Line::TornTail { error, bytes },
+                }
+            }
+        };
+        Ok(Some(Scanned {
+            offset: raw.offset,
+            length: raw.length,
+            newline: raw.newline,
+            line,
+        }))
+    }
+}
+
+impl<R: BufRead> Iterator for Scan<R> {
+    type Item = Result<Scanned, ScanError>;
+
+    fn next(&mut self) -> Option<Result<Scanned, ScanError>> {
+        self.next_line().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::words::{Position, Seq};
+
+    fn record(counter: u64) -> Record {
+        Record {
+            id: format!("3-9-{counter}").parse().unwrap(),
+            position: Position {
+                ring: "4.1.9".parse().unwrap(),
+                seq: Seq(counter),
+            },
+            content: Bytes::from_static(b"{\"from\":3,\"text\":\"oi\"}"),
+        }
+    }
+
+    fn file(records: &[u64]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for &counter in records {
+            record(counter).write_line(&mut bytes);
+        }
+        bytes
+    }
+
+    /// The lines of a file, read through a buffer so small that every line is read in pieces.
+    fn scan(bytes: &[u8]) -> Vec<Scanned> {
+        let lines = Scan::new(BufReader::with_capacity(7, bytes));
+        lines.map(|line| line.expect("no foreign version")).collect()
+    }
+
+    #[test]
+    fn an_empty_file_has_no_lines() {
+        assert_eq!(scan(b""), []);
+    }
+
+    #[test]
+    fn lines_are_found_with_their_places() {
+        let bytes = file(&[1, 2]);
+        let lines = scan(&bytes);
+        let first = file(&[1]).len() as u64;
+        assert_eq!(lines[0].line, Line::Record(record(1)));
+        assert_eq!((lines[0].offset, lines[0].length), (0, first));
+        assert_eq!(
+            (lines[1].offset, lines[1].length),
+            (first, bytes.len() as u64 - first)
+        );
+        assert!(lines[1].newline);
+    }
+
+    #[test]
+    fn damage_does_not_stop_the_reading() {
+        let mut bytes = file(&[1]);
+        bytes.extend_from_slice(b"\n\xff\xfe\n{\"v\":1,\"id\n");
+        bytes.extend_from_slice(&file(&[2]));
+        let lines = scan(&bytes);
+        assert_eq!(lines.len(), 5);
+        assert_eq!(lines[4].line, Line::Record(record(2)));
+        let damaged = |line: &Scanned| matches!(line.line, Line::Damaged { .. });
+        assert!(lines[1..4].iter().all(damaged));
+        assert_eq!(
+            lines.iter().map(|line| line.length).sum::<u64>(),
+            bytes.len() as u64
+        );
+    }
+
+    #[test]
+    fn every_cut_of_the_last_line_leaves_the_others_and_a_torn_tail() {
+        let (bytes, first) = (file(&[1, 2]), file(&[1]).len());
+        for length in first + 1..bytes.len() - 1 {
+            let lines = scan(&bytes[..length]);
+            assert_eq!(lines[0].line, Line::Record(record(1)));
+            assert!(matches!(lines[1].line, Line::TornTail { .. }), "cut at {length}");
+        }
+        let lines = scan(&bytes[..bytes.len() - 1]);
+        assert_eq!(
+            lines[1].line,
+            Line::Record(record(2)),
+            "only the newline is missing"
+        );
+        assert!(!lines[1].newline);
+    }
+
+    #[test]
+    fn a_foreign_version_stops_with_its_line() {
+        let mut bytes = file(&[1]);
+        bytes.extend_from_slice(b"{\"v\":7,\"x\":1}\n");
+        let last = Scan::new(&bytes[..]).last().unwrap();
+        let error = last.expect_err("a foreign version is an error");
+        assert!(matches!(error, ScanError::UnknownVersion { version: 7, line: 2 }));
+        assert!(error.to_string().contains("format version 7"), "{error}");
+    }
+
+    #[test]
+    fn an_endless_line_is_passed_over_without_being_kept() {
+        let mut bytes = vec![b'x'; 5 * LINE_BYTES_MAX];
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&file(&[1]));
+        let mut lines = Scan::new(BufReader::new(&bytes[..]));
+        let endless = lines.next_line().unwrap().unwrap();
+        assert_eq!(endless.length, 5 * LINE_BYTES_MAX as u64 + 1);
+        let Line::Damaged { bytes, .. } = endless.line else {
+            panic!("damaged, not {:?}", endless.line)
+        };
+        assert_eq!(bytes.len(), DAMAGED_BYTES_KEPT);
+        assert!(lines.buffer.capacity() <= 2 * LINE_BYTES_MAX);
+        assert_eq!(lines.next_line().unwrap().unwrap().line, Line::Record(record(1)));
+        assert_eq!(lines.next_line().unwrap(), None);
+    }
+
+    #[test]
+    fn a_tail_of_zeros_is_torn() {
+        let mut bytes = file(&[1]);
+        bytes.resize(bytes.len() + 2 * LINE_BYTES_MAX, 0);
+        let lines = scan(&bytes);
+        assert!(matches!(lines[1].line, Line::TornTail { .. }));
+    }
+}
