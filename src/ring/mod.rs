@@ -214,8 +214,8 @@ pub struct Ring {
     queue: VecDeque<Offer>,
     /// Delivered, not yet written: the numbers.
     unwritten: BTreeSet<Seq>,
-    /// With a quorum: accepted on disk up to here.
-    accepted_up_to: Seq,
+    /// With a quorum: received, not yet accepted on disk: the numbers.
+    unaccepted: BTreeSet<Seq>,
     /// The token is wanted although there is nothing to say, and kept for this long.
     hold_us: Option<u64>,
     leaving: bool,
@@ -246,7 +246,7 @@ impl Ring {
             newcomers: Newcomers::default(),
             queue: VecDeque::new(),
             unwritten: BTreeSet::new(),
-            accepted_up_to: Seq(0),
+            unaccepted: BTreeSet::new(),
             hold_us: None,
             leaving: false,
             expected_offers: 0,
@@ -386,7 +386,11 @@ impl Ring {
     /// Up to where this node has written all it delivered.
     fn held_up_to(&self, state: &RingState) -> Seq {
         if self.settings.quorum > 0 {
-            return self.accepted_up_to.min(state.buffer.received_up_to());
+            let received = state.buffer.received_up_to();
+            return self
+                .unaccepted
+                .first()
+                .map_or(received, |first| Seq(first.0 - 1).min(received));
         }
         match self.unwritten.first() {
             Some(first) => Seq(first.0 - 1),

@@ -254,6 +254,7 @@ impl Ring {
                 let fresh = state.buffer.insert(chunk.clone());
                 assert!(fresh, "a number is assigned once: {}", chunk.seq);
                 if self.settings.quorum > 0 {
+                    self.unaccepted.insert(chunk.seq);
                     self.out.push(Output::Accept(state.id, chunk.clone()));
                 }
                 chunks.push(chunk);

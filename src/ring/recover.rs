@@ -247,7 +247,7 @@ impl Ring {
             old_members,
             first: new.first,
         }));
-        self.accepted_up_to = Seq(new.first.0 - 1);
+        self.unaccepted.clear();
         let lead = new.members.first() == Some(&self.settings.me) && !new.alone();
         self.installed = Some(new);
         self.multicast_heard = now;

@@ -97,8 +97,9 @@ impl Ring {
         for chunk in chunks {
             let (ring, quorum) = (state.id, self.settings.quorum > 0);
             let copy = quorum.then(|| chunk.clone());
-            if state.buffer.insert(chunk) {
-                self.out.extend(copy.map(|chunk| Output::Accept(ring, chunk)));
+            if let (true, Some(chunk)) = (state.buffer.insert(chunk), copy) {
+                self.unaccepted.insert(chunk.seq);
+                self.out.push(Output::Accept(ring, chunk));
             }
         }
         if state.buffer.received_up_to() > before {
@@ -126,10 +127,10 @@ impl Ring {
         self.out.push(Output::Deliver(delivery));
     }
 
-    /// With a quorum: this chunk and all before it are on disk.
+    /// With a quorum: this chunk is on disk.
     pub fn accepted(&mut self, now: Time, ring: RingId, seq: Seq) {
         if self.installed.as_ref().is_some_and(|state| state.id == ring) {
-            self.accepted_up_to = self.accepted_up_to.max(seq);
+            self.unaccepted.remove(&seq);
             self.settle(now);
         }
     }

@@ -20,7 +20,6 @@
 mod bodies;
 pub mod codec;
 mod datagram;
-pub mod stream;
 
 use std::fmt;
 

@@ -1,1 +1,0 @@
-//! The frames of a stream between two nodes.
