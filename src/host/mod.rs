@@ -1,1 +1,7 @@
 //! The host: everything that touches the machine.
+
+pub mod cli;
+pub mod events;
+pub mod exit;
+pub mod files;
+pub mod terminal;

@@ -23,6 +23,13 @@ impl Intervals {
 
     /// Adds a number. Returns whether it was new.
     pub fn insert(&mut self, value: u64) -> bool {
+        // Numbers mostly come one after the other: then the last range grows in place.
+        if let Some(mut last) = self.ranges.last_entry()
+            && last.get().checked_add(1) == Some(value)
+        {
+            *last.get_mut() = value;
+            return true;
+        }
         let new = !self.contains(value);
         if new {
             self.insert_range(value, value);

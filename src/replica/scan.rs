@@ -136,6 +136,11 @@ impl<R: BufRead> Scan<R> {
         self.line
     }
 
+    /// The bytes of the line that was read last, as in [`RawLine::bytes`].
+    pub fn last_bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// The next line as it stands; none at the end of the file.
     pub fn next_raw(&mut self) -> io::Result<Option<RawLine<'_>>> {
         self.buffer.clear();

@@ -1,0 +1,342 @@
+//! What a reconciliation says: as a table for people, as JSON for programs.
+//!
+//! Contents of messages are never shown, and paths come here already free of control characters.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::merge::Conflict;
+use super::{Survey, Tally};
+
+/// The version of the JSON objects: fields are added, never renamed.
+const VERSION: u32 = 1;
+
+/// What became of a replica, or would become of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Result {
+    /// It is what all replicas should be.
+    Equal,
+    /// It was not, and is now.
+    Rewritten,
+    /// It is not, and was only looked at.
+    Differs,
+}
+
+impl Result {
+    /// The word in the table.
+    fn word(self) -> &'static str {
+        match self {
+            Result::Equal => "equal",
+            Result::Rewritten => "rewritten",
+            Result::Differs => "differs",
+        }
+    }
+}
+
+/// What is said about one replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReplicaReport {
+    /// The node, if the file is named after one.
+    pub node: Option<u16>,
+    /// The file.
+    pub path: String,
+    /// Records in it before.
+    pub records: u64,
+    /// Messages that others have and it lacked.
+    pub missing: u64,
+    /// Records that stood behind one that belongs behind them.
+    pub out_of_order: u64,
+    /// Lines that were no records.
+    pub damaged: u64,
+    /// Whether its last line was cut.
+    pub torn: bool,
+    /// Lines that were there once more.
+    pub duplicates: u64,
+    /// Records whose message stands at a lower position.
+    pub moved: u64,
+    /// Messages in it of which there is more than one content.
+    pub conflicts: u64,
+    /// What became of it.
+    pub result: Result,
+    /// Files in which lines of it were set aside.
+    pub set_aside: Vec<String>,
+    /// The first damaged lines, described.
+    pub damage: Vec<String>,
+}
+
+impl ReplicaReport {
+    /// The report of a replica before anything is done to it.
+    pub fn new(node: Option<u16>, path: String, survey: &Survey, tally: &Tally) -> ReplicaReport {
+        let describe = |damage: &super::Damage| format!("line {}: {}", damage.line, damage.error);
+        let equal = survey.is_canonical() && tally.is_equal();
+        ReplicaReport {
+            node,
+            path,
+            records: survey.records,
+            missing: tally.missing,
+            out_of_order: survey.out_of_order,
+            damaged: survey.damaged,
+            torn: survey.torn,
+            duplicates: tally.duplicates,
+            moved: tally.moved,
+            conflicts: tally.conflicts,
+            result: if equal { Result::Equal } else { Result::Differs },
+            set_aside: Vec::new(),
+            damage: survey.shown.iter().map(describe).collect(),
+        }
+    }
+
+    /// What the replica is called in the table.
+    fn label(&self) -> String {
+        match self.node {
+            Some(node) => format!("node {node}"),
+            None => self.path.clone(),
+        }
+    }
+
+    /// What the table has no column for.
+    fn notes(&self) -> String {
+        let mut notes = Vec::new();
+        let mut note = |count: u64, what: &str| {
+            if count > 0 {
+                notes.push(format!("{count} {what}"));
+            }
+        };
+        note(u64::from(self.torn), "torn line at the end");
+        note(self.duplicates, "lines more than once");
+        note(self.moved, "moved to a lower position");
+        let lines: Vec<&str> = notes.iter().map(String::as_str).collect();
+        let lines = lines.into_iter().chain(self.damage.iter().map(String::as_str));
+        let asides = self.set_aside.iter().map(|path| format!("set aside in {path}"));
+        let lines = lines.map(str::to_string).chain(asides);
+        lines.map(|line| format!("{}: {line}\n", self.label())).collect()
+    }
+}
+
+/// What is said about all replicas together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// One for each replica, in the order of their nodes.
+    pub replicas: Vec<ReplicaReport>,
+    /// How many messages there are in all.
+    pub messages: u64,
+    /// How many conflicts there are in all.
+    pub conflicts: u64,
+    /// The first of them.
+    pub shown: Vec<Conflict>,
+}
+
+/// The last JSON object.
+#[derive(Serialize)]
+struct Summary {
+    replicas: usize,
+    messages: u64,
+    conflicts: u64,
+    conflict: Vec<String>,
+    differing: usize,
+    rewritten: usize,
+    equal: bool,
+}
+
+/// A JSON object with the keys that all of them begin with.
+#[derive(Serialize)]
+struct Object<'a, T> {
+    v: u32,
+    r#type: &'static str,
+    #[serde(flatten)]
+    body: &'a T,
+}
+
+impl Report {
+    /// Whether the replicas are equal now.
+    pub fn is_equal(&self) -> bool {
+        self.count(Result::Differs) == 0
+    }
+
+    /// How many replicas have this result.
+    pub fn count(&self, result: Result) -> usize {
+        let has = |replica: &&ReplicaReport| replica.result == result;
+        self.replicas.iter().filter(has).count()
+    }
+
+    /// A table and what it has no column for, for people.
+    pub fn table(&self) -> String {
+        let header = [
+            "replica",
+            "records",
+            "missing",
+            "out of order",
+            "damaged",
+            "conflicts",
+            "result",
+        ];
+        let mut rows = vec![header.map(str::to_string)];
+        for replica in &self.replicas {
+            let counts = [
+                replica.records,
+                replica.missing,
+                replica.out_of_order,
+                replica.damaged,
+                replica.conflicts,
+            ];
+            let [records, missing, order, damaged, conflicts] = counts.map(|count| count.to_string());
+            let (label, word) = (replica.label(), replica.result.word().to_string());
+            rows.push([label, records, missing, order, damaged, conflicts, word]);
+        }
+        let mut text = aligned(&rows);
+        text.extend(self.replicas.iter().map(ReplicaReport::notes));
+        for conflict in self.described() {
+            text.push_str(&format!("conflict: {conflict}\n"));
+        }
+        if self.conflicts > self.shown.len() as u64 {
+            let more = self.conflicts - self.shown.len() as u64;
+            text.push_str(&format!("conflict: and {more} more\n"));
+        }
+        text.push_str(&self.verdict());
+        text
+    }
+
+    /// One JSON object for each replica and one for all, each on a line.
+    pub fn json(&self) -> String {
+        let mut text = String::new();
+        for replica in &self.replicas {
+            text.push_str(&object("replica", replica));
+        }
+        let summary = Summary {
+            replicas: self.replicas.len(),
+            messages: self.messages,
+            conflicts: self.conflicts,
+            conflict: self.described(),
+            differing: self.count(Result::Differs),
+            rewritten: self.count(Result::Rewritten),
+            equal: self.is_equal(),
+        };
+        text + &object("summary", &summary)
+    }
+
+    /// The last line of the table.
+    fn verdict(&self) -> String {
+        let (all, messages) = (self.replicas.len(), self.messages);
+        match (self.count(Result::Rewritten), self.count(Result::Differs)) {
+            (0, 0) => format!("{messages} messages; {all} of {all} replicas are equal; nothing to do\n"),
+            (rewritten, 0) => {
+                format!("{messages} messages; {rewritten} of {all} replicas rewritten; all are equal now\n")
+            }
+            (_, differing) => format!(
+                "{messages} messages; {differing} of {all} replicas differ; nothing was changed, run without --check to reconcile\n"
+            ),
+        }
+    }
+
+    /// The conflicts in words.
+    fn described(&self) -> Vec<String> {
+        let describe = |conflict: &Conflict| match conflict {
+            Conflict::Contents(id, at) => {
+                format!("message {id} at {at} has more than one content; the lowest line is kept")
+            }
+            Conflict::Moved(id, at) => {
+                format!("message {id} has another content at {at} than at its lowest position, which is kept")
+            }
+            Conflict::Position(id, at) => {
+                format!("message {id} shares its position {at} with another message; both are kept")
+            }
+        };
+        self.shown.iter().map(describe).collect()
+    }
+}
+
+/// A JSON object on a line.
+fn object<T: Serialize>(name: &'static str, body: &T) -> String {
+    let object = Object {
+        v: VERSION,
+        r#type: name,
+        body,
+    };
+    serde_json::to_string(&object).expect("numbers and strings always become JSON") + "\n"
+}
+
+/// Rows as lines with aligned columns: the first and the last to the left, the numbers between to the right.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let mut text = String::new();
+    for row in rows {
+        let mut line = format!("{:<width$}", row[0], width = width(0));
+        for (column, cell) in row.iter().enumerate().skip(1) {
+            let width = if column + 1 == N { 0 } else { width(column) };
+            write!(line, "  {cell:>width$}").expect("writing to memory does not fail");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(missing: u64) -> Report {
+        let (survey, tally) = (
+            Survey {
+                records: 1200,
+                ..Survey::default()
+            },
+            Tally::default(),
+        );
+        let lacking = Tally {
+            missing,
+            duplicates: missing,
+            ..Tally::default()
+        };
+        Report {
+            replicas: vec![
+                ReplicaReport::new(Some(1), "replicas/node-1.jsonl".into(), &survey, &tally),
+                ReplicaReport::new(None, "copy.jsonl".into(), &survey, &lacking),
+            ],
+            messages: 1200,
+            conflicts: 0,
+            shown: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_table_is_aligned_and_ends_with_a_verdict() {
+        let expected = "\
+replica     records  missing  out of order  damaged  conflicts  result
+node 1         1200        0             0        0          0  equal
+copy.jsonl     1200        7             0        0          0  differs
+copy.jsonl: 7 lines more than once
+1200 messages; 1 of 2 replicas differ; nothing was changed, run without --check to reconcile
+";
+        assert_eq!(report(7).table(), expected);
+        assert!(
+            report(0)
+                .table()
+                .ends_with("2 of 2 replicas are equal; nothing to do\n")
+        );
+    }
+
+    #[test]
+    fn json_has_one_object_a_line_and_begins_with_version_and_type() {
+        let json = report(7).json();
+        let lines: Vec<&str> = json.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(
+            lines[0].starts_with("{\"v\":1,\"type\":\"replica\",\"node\":1,"),
+            "{json}"
+        );
+        let summary: serde_json::Value = serde_json::from_str(lines[2]).unwrap();
+        assert_eq!(
+            (summary["type"].as_str(), summary["differing"].as_u64()),
+            (Some("summary"), Some(1))
+        );
+        assert_eq!(summary["equal"], false);
+    }
+}

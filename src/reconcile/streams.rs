@@ -1,0 +1,107 @@
+//! Sorted streams of records, read side by side in one order.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::io::{self, BufRead};
+
+use crate::replica::Scan;
+use crate::replica::record::RecordView;
+use crate::words::{MessageId, Position};
+
+/// What records are sorted by. The order of the fields makes the derived order the canonical one, with the id
+/// deciding between records under one position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Where the message stands.
+    pub position: Position,
+    /// The message.
+    pub id: MessageId,
+}
+
+/// Lines of one replica in ascending order of their keys.
+pub struct Stream<R> {
+    scan: Scan<R>,
+    replica: usize,
+}
+
+impl<R: BufRead> Stream<R> {
+    /// Reads lines that belong to the replica of this index. Lines that are no records are passed over: the
+    /// survey has counted them.
+    pub fn new(replica: usize, input: R) -> Stream<R> {
+        let scan = Scan::new(input);
+        Stream { scan, replica }
+    }
+
+    /// Reads the next record. Returns its key; none at the end.
+    fn advance(&mut self) -> io::Result<Option<Key>> {
+        while let Some(raw) = self.scan.next_raw()? {
+            if let Ok(view) = raw.judge(RecordView::parse(raw.bytes)) {
+                let RecordView { id, position, .. } = view;
+                return Ok(Some(Key { position, id }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The record that comes next of all streams.
+#[derive(Clone, Copy, Debug)]
+pub struct Next<'a> {
+    /// What it is sorted by.
+    pub key: Key,
+    /// The index of the replica it is in.
+    pub replica: usize,
+    /// Its line, without the newline.
+    pub line: &'a [u8],
+}
+
+/// Several streams as one.
+pub struct Streams<R> {
+    streams: Vec<Stream<R>>,
+    /// The key of the current record of each stream that is not at its end, lowest on top.
+    heads: BinaryHeap<Reverse<(Key, usize)>>,
+}
+
+impl<R: BufRead> Streams<R> {
+    /// Reads the first record of each stream.
+    pub fn new(streams: Vec<Stream<R>>) -> io::Result<Streams<R>> {
+        let (mut streams, mut heads) = (streams, BinaryHeap::new());
+        for (index, stream) in streams.iter_mut().enumerate() {
+            if let Some(key) = stream.advance()? {
+                heads.push(Reverse((key, index)));
+            }
+        }
+        Ok(Streams { streams, heads })
+    }
+
+    /// The record with the lowest key; none when all streams are at their end.
+    pub fn peek(&self) -> Option<Next<'_>> {
+        let &Reverse((key, index)) = self.heads.peek()?;
+        let stream = &self.streams[index];
+        Some(Next {
+            key,
+            replica: stream.replica,
+            line: stream.scan.last_bytes(),
+        })
+    }
+
+    /// Goes on to the record after the one that [`Streams::peek`] shows.
+    pub fn advance(&mut self) -> io::Result<()> {
+        let Some(mut top) = self.heads.peek_mut() else {
+            return Ok(());
+        };
+        let Reverse((last, index)) = *top;
+        match self.streams[index].advance()? {
+            Some(key) if key < last => Err(io::Error::other("the file changed while it was read")),
+            Some(key) => {
+                *top = Reverse((key, index));
+                Ok(())
+            }
+            None => {
+                PeekMut::pop(top);
+                Ok(())
+            }
+        }
+    }
+}
