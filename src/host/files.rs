@@ -11,7 +11,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -90,12 +90,16 @@ impl fmt::Display for FileError {
             Doing::Lock => "lock",
         };
         write!(f, "cannot {verb} {}: {}", self.path.display(), self.reason)?;
-        match self.reason.kind() {
-            ErrorKind::PermissionDenied => write!(f, "; check its owner and mode, or use another --data-dir"),
-            ErrorKind::ReadOnlyFilesystem => write!(f, "; use a --data-dir that can be written"),
-            _ if self.is_full() => write!(f, "; make room on that disk"),
-            _ => Ok(()),
-        }
+        let advice = if self.is_full() {
+            "; make room on that disk"
+        } else if self.reason.kind() == ErrorKind::PermissionDenied {
+            "; check its owner and mode, or use another --data-dir"
+        } else if self.reason.kind() == ErrorKind::ReadOnlyFilesystem {
+            "; use a --data-dir that can be written"
+        } else {
+            ""
+        };
+        write!(f, "{advice}")
     }
 }
 
@@ -105,9 +109,21 @@ impl std::error::Error for FileError {
     }
 }
 
-/// Creates a folder and its parents where they are missing.
+/// Creates a folder and its parents where they are missing, durably: what is synced in a folder is lost with it.
 pub fn make_folder(path: &Path) -> Result<(), FileError> {
-    std::fs::create_dir_all(path).map_err(FileError::at(path, Doing::MakeFolder))
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = folder_of(path);
+    if parent != path {
+        make_folder(parent)?;
+    }
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists || !path.is_dir() => {
+            Err(FileError::at(path, Doing::MakeFolder)(error))
+        }
+        _ => sync_folder(parent),
+    }
 }
 
 /// Makes a folder's entries durable.
@@ -133,6 +149,28 @@ pub fn open(path: &Path) -> Result<Option<File>, FileError> {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FileError::at(path, Doing::Open)(error)),
+    }
+}
+
+/// Passes on the bytes `start..end` of a file, piece by piece; no piece is empty.
+pub fn copy(
+    path: &Path,
+    start: u64,
+    end: u64,
+    mut to: impl FnMut(&[u8]) -> Result<(), FileError>,
+) -> Result<(), FileError> {
+    let Some(mut file) = open(path)? else {
+        return Ok(());
+    };
+    file.seek(SeekFrom::Start(start))
+        .map_err(FileError::at(path, Doing::Read))?;
+    let mut part = file.take(end.saturating_sub(start));
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match part.read(&mut piece).map_err(FileError::at(path, Doing::Read))? {
+            0 => return Ok(()),
+            length => to(&piece[..length])?,
+        }
     }
 }
 
@@ -213,11 +251,16 @@ impl Replacement {
             .map_err(FileError::at(&self.temporary, Doing::Write))
     }
 
-    /// Puts it in the old one's place: sync, rename, sync of the folder.
-    pub fn finish(mut self) -> Result<(), FileError> {
+    /// Hands all bytes to the machine: after this, a full disk can no longer refuse them.
+    pub fn flush(&mut self) -> Result<(), FileError> {
         self.out
             .flush()
-            .map_err(FileError::at(&self.temporary, Doing::Write))?;
+            .map_err(FileError::at(&self.temporary, Doing::Write))
+    }
+
+    /// Puts it in the old one's place: sync, rename, sync of the folder.
+    pub fn finish(mut self) -> Result<(), FileError> {
+        self.flush()?;
         self.out
             .get_ref()
             .sync_all()
@@ -248,16 +291,14 @@ pub struct AppendFile {
 impl AppendFile {
     /// Opens the file, creating it (durably) if there is none.
     pub fn open(path: &Path) -> Result<AppendFile, FileError> {
-        let existed = path.exists();
         let file = OpenOptions::new()
             .append(true)
             .create(true)
             .mode(MODE)
             .open(path)
             .map_err(FileError::at(path, Doing::Open))?;
-        if !existed {
-            sync_folder(folder_of(path))?;
-        }
+        // Also if it was there: the life that created it may have ended before it came to this.
+        sync_folder(folder_of(path))?;
         let metadata = file.metadata().map_err(FileError::at(path, Doing::Read))?;
         Ok(AppendFile {
             path: path.to_path_buf(),
@@ -363,9 +404,11 @@ mod tests {
         let file = folder.path().join("file");
         replace(&file, b"").unwrap();
         let error = make_folder(&file.join("below")).unwrap_err();
-        assert!(error.to_string().contains("file/below"), "{error}");
+        assert!(error.to_string().contains("/file: File exists"), "{error}");
         let full = FileError::at(&file, Doing::Write)(io::Error::from(ErrorKind::StorageFull));
         assert!(full.is_full() && full.to_string().contains("make room"), "{full}");
+        let refused = FileError::at(&file, Doing::Open)(io::Error::from(ErrorKind::ReadOnlyFilesystem));
+        assert!(refused.to_string().contains("--data-dir"), "{refused}");
         let synced = FileError::at(&file, Doing::Sync)(io::Error::from(ErrorKind::StorageFull));
         assert!(!synced.is_full(), "a failed sync is never harmless");
     }

@@ -1,0 +1,223 @@
+//! The outbox: what the user said, from before it is stamped until the own replica holds it.
+//!
+//! JSON Lines: `{"v":1,"id":"3-1763680000000000-17","content":{…},"sum":"…"}`. A line is forgotten in memory;
+//! its bytes go when all are forgotten, or when most are and they are many. Until then a start drops what it
+//! finds in the replica.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{DiskError, sealed_log};
+use crate::checkpoint::{SealError, seal_open, unseal};
+use crate::host::files::{AppendFile, FileError};
+use crate::words::MessageId;
+
+/// The version of the format.
+const VERSION: u64 = 1;
+/// A file longer than this, and mostly dead, is written anew: small enough to read in no time at a start.
+pub const COMPACT_BYTES: u64 = 1 << 20;
+
+/// A line as it is read.
+#[derive(Deserialize)]
+struct Line<'a> {
+    id: String,
+    #[serde(borrow)]
+    content: &'a RawValue,
+}
+
+/// The outbox's file and which of its lines still count.
+pub struct Outbox {
+    file: AppendFile,
+    live: BTreeMap<MessageId, u64>,
+    live_bytes: u64,
+}
+
+/// What an outbox held at the start.
+pub struct Waiting {
+    /// Lines that the replica does not have, oldest first.
+    pub lines: Vec<(MessageId, Bytes)>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Outbox {
+    /// Opens the outbox, dropping the lines that `in_replica` knows.
+    pub fn open(path: &Path, in_replica: impl Fn(MessageId) -> bool) -> Result<(Outbox, Waiting), DiskError> {
+        let contents = sealed_log::read(path, parse)?;
+        let mut outbox = Outbox {
+            file: AppendFile::open(path)?,
+            live: BTreeMap::new(),
+            live_bytes: 0,
+        };
+        let mut lines = Vec::new();
+        for ((id, content), length) in contents.lines {
+            if !in_replica(id) && !outbox.live.contains_key(&id) {
+                outbox.keep(id, length);
+                lines.push((id, content));
+            }
+        }
+        let warnings = contents.warnings;
+        Ok((outbox, Waiting { lines, warnings }))
+    }
+
+    /// Appends a line. If it fails, nothing of it is kept.
+    pub fn append(&mut self, id: MessageId, content: &[u8]) -> Result<(), FileError> {
+        let mut line = format!("{{\"v\":{VERSION},\"id\":\"{id}\",\"content\":").into_bytes();
+        line.extend_from_slice(content);
+        let line = seal_open(line);
+        self.file.append(&line)?;
+        self.keep(id, line.len() as u64);
+        Ok(())
+    }
+
+    fn keep(&mut self, id: MessageId, length: u64) {
+        let before = self.live.insert(id, length).unwrap_or(0);
+        self.live_bytes = self.live_bytes - before + length;
+    }
+
+    /// Forgets lines that are in the replica, durably.
+    pub fn forget(&mut self, ids: &[MessageId]) {
+        for id in ids {
+            self.live_bytes -= self.live.remove(id).unwrap_or(0);
+        }
+    }
+
+    /// Makes what was appended durable.
+    pub fn sync(&mut self) -> Result<(), FileError> {
+        self.file.sync()
+    }
+
+    /// Gives back the room of forgotten lines when that is worth it. Call it when the replica is synced.
+    pub fn tidy(&mut self) -> Result<(), FileError> {
+        let length = self.file.length();
+        if self.live.is_empty() && length > 0 {
+            self.file.cut(0)?;
+        } else if length > COMPACT_BYTES && self.live_bytes < length / 2 {
+            let path = self.file.path().to_path_buf();
+            let live = &self.live;
+            self.file = sealed_log::compact(&path, |line| {
+                parse(line).is_ok_and(|(id, _)| live.contains_key(&id))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads one line.
+fn parse(line: &[u8]) -> Result<(MessageId, Bytes), SealError> {
+    let line: Line = unseal(line, VERSION)?;
+    let id = line
+        .id
+        .parse()
+        .map_err(|error| SealError::Foreign(format!("id: {error}")))?;
+    Ok((id, Bytes::copy_from_slice(line.content.get().as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::files;
+    use crate::words::{Incarnation, Member, NodeId};
+
+    fn id(counter: u64) -> MessageId {
+        let sender = Member {
+            id: NodeId(3),
+            incarnation: Incarnation(5),
+        };
+        MessageId { sender, counter }
+    }
+
+    fn open(path: &Path) -> (Outbox, Vec<u64>, usize) {
+        let (outbox, waiting) = Outbox::open(path, |_| false).unwrap();
+        let counters = waiting.lines.iter().map(|(id, _)| id.counter).collect();
+        (outbox, counters, waiting.warnings.len())
+    }
+
+    #[test]
+    fn lines_come_back_byte_for_byte_but_for_those_in_the_replica() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox.jsonl");
+        let (mut outbox, ..) = open(&path);
+        outbox.append(id(1), b"{\"from\":3 }").unwrap();
+        outbox
+            .append(id(2), "{\"text\":\"ol\u{e1}\"}".as_bytes())
+            .unwrap();
+        outbox.sync().unwrap();
+        let (_, waiting) = Outbox::open(&path, |found| found == id(1)).unwrap();
+        assert_eq!(waiting.lines, [(id(2), Bytes::from("{\"text\":\"ol\u{e1}\"}"))]);
+    }
+
+    #[test]
+    fn a_crash_at_every_byte_of_a_line_loses_only_that_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox.jsonl");
+        let (mut outbox, ..) = open(&path);
+        outbox.append(id(1), b"{\"a\":1}").unwrap();
+        let first = outbox.file.length() as usize;
+        outbox.append(id(2), b"{\"a\":2}").unwrap();
+        let whole = files::read(&path).unwrap().unwrap();
+        for cut in first..=whole.len() {
+            files::replace(&path, &whole[..cut]).unwrap();
+            let (mut outbox, lines, warnings) = open(&path);
+            let complete = cut + 1 >= whole.len();
+            assert_eq!(lines, if complete { vec![1, 2] } else { vec![1] }, "cut at {cut}");
+            assert_eq!(warnings == 1, cut > first && !complete, "cut at {cut}");
+            outbox.append(id(3), b"{\"a\":3}").unwrap();
+            assert_eq!(open(&path).1.last(), Some(&3), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_line_is_set_aside_and_the_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox.jsonl");
+        let (mut outbox, ..) = open(&path);
+        for counter in 1..=3 {
+            outbox.append(id(counter), b"{\"a\":1}").unwrap();
+        }
+        let mut bytes = files::read(&path).unwrap().unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x10;
+        files::replace(&path, &bytes).unwrap();
+        let (_, lines, warnings) = open(&path);
+        assert_eq!((lines, warnings), (vec![1, 3], 1));
+        let kept = files::read(&folder.path().join("outbox.damaged.txt"))
+            .unwrap()
+            .unwrap();
+        assert_eq!(kept, &bytes[bytes.len() / 3..bytes.len() / 3 * 2]);
+        assert_eq!(open(&path).2, 0, "said once");
+    }
+
+    #[test]
+    fn a_line_of_a_newer_version_stops_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox.jsonl");
+        files::replace(&path, &seal_open(b"{\"v\":2".to_vec())).unwrap();
+        let error = Outbox::open(&path, |_| false).err().unwrap();
+        assert_eq!(error.exit_code(), 7);
+    }
+
+    #[test]
+    fn forgotten_lines_give_their_room_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox.jsonl");
+        let (mut outbox, ..) = open(&path);
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
+        for counter in 1..=12 {
+            outbox.append(id(counter), long.as_bytes()).unwrap();
+        }
+        outbox.forget(&(1..=11).map(id).collect::<Vec<_>>());
+        outbox.tidy().unwrap();
+        assert!(outbox.file.length() < 110_000, "only the live line is left");
+        outbox.append(id(13), b"{}").unwrap();
+        assert_eq!(open(&path).1, [12, 13]);
+        outbox.forget(&[id(12), id(13)]);
+        outbox.tidy().unwrap();
+        assert_eq!(outbox.file.length(), 0);
+        assert!(open(&path).1.is_empty());
+    }
+}

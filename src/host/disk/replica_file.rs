@@ -1,0 +1,363 @@
+//! The replica file of a running node: appending, reading by position, rewriting in canonical order.
+//!
+//! No record is kept in memory: compact sets say what the file holds, the index says where to read.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::index::{Extent, Index, blocks_between};
+use super::lines::{for_each_line, for_each_record};
+use super::survey::Survey;
+use crate::host::files::{AppendFile, FileError, Replacement};
+use crate::node::face::{Load, Moved};
+use crate::replica::digest::BlockKey;
+use crate::replica::{IdSet, PositionSet, Record};
+use crate::words::{Epoch, MessageId, NodeId, Position, Seq};
+
+/// A rewrite holds about this much of the file in memory at once.
+const REWRITE_BYTES: usize = 4 << 20;
+
+/// A replica file with what is known of it.
+pub struct ReplicaFile {
+    file: AppendFile,
+    sum: crc32fast::Hasher,
+    index: Index,
+    ids: IdSet,
+    /// Every position in the file, but for those given up for a lower one.
+    present: PositionSet,
+    /// In the file, but discarded from the state by a rollback and not recovered.
+    discarded: PositionSet,
+}
+
+/// What an append does, step by step, once its bytes are in the file.
+enum Step {
+    /// A record lies here.
+    Wrote(MessageId, Position, Extent),
+    /// The record at this position was given up for a lower one.
+    GaveUp(Position),
+    /// The file had this record already; if it was discarded from the state, it is back.
+    Had(Position),
+}
+
+impl ReplicaFile {
+    /// Opens a repaired file for appending. Of what the survey found, only `state` is in the state.
+    pub fn open(path: &Path, survey: Survey, state: &PositionSet) -> Result<ReplicaFile, FileError> {
+        Ok(ReplicaFile {
+            file: AppendFile::open(path)?,
+            discarded: survey.present.difference(state),
+            sum: survey.sum,
+            index: survey.index,
+            ids: survey.ids,
+            present: survey.present,
+        })
+    }
+
+    /// Its length in bytes and the CRC-32 of them.
+    pub fn length_and_sum(&self) -> (u64, u32) {
+        (self.file.length(), self.sum.clone().finalize())
+    }
+
+    /// Appends records with one write; if it fails, none is kept. A record that the file has is not written
+    /// again; of a message at two positions the lower one is kept. Returns the messages that had two.
+    pub fn append(&mut self, records: &[Record]) -> Result<Vec<Moved>, FileError> {
+        let mut known = self.positions_of_known(records)?;
+        let (mut bytes, mut steps, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+        for record in records {
+            let (id, new) = (record.id, record.position);
+            let old = known.get(&id).copied();
+            match old {
+                Some(old) if old <= new => {
+                    steps.push(Step::Had(old));
+                    if old < new {
+                        moved.push(Moved {
+                            id,
+                            from: new,
+                            to: old,
+                        });
+                    }
+                    continue;
+                }
+                Some(old) => {
+                    steps.push(Step::GaveUp(old));
+                    moved.push(Moved {
+                        id,
+                        from: old,
+                        to: new,
+                    });
+                }
+                None if self.present.contains(new) => {
+                    steps.push(Step::Had(new));
+                    continue;
+                }
+                None => {}
+            }
+            let start = self.file.length() + bytes.len() as u64;
+            record.write_line(&mut bytes);
+            let end = self.file.length() + bytes.len() as u64;
+            steps.push(Step::Wrote(id, new, Extent { start, end }));
+            known.insert(id, new);
+        }
+        self.file.append(&bytes)?;
+        self.sum.update(&bytes);
+        steps.into_iter().for_each(|step| self.apply(step));
+        Ok(moved)
+    }
+
+    fn apply(&mut self, step: Step) {
+        match step {
+            Step::Wrote(id, position, extent) => {
+                self.ids.insert(id);
+                self.present.insert(position);
+                self.discarded.remove(position);
+                self.index.add(position, extent);
+            }
+            Step::GaveUp(position) => {
+                self.present.remove(position);
+                self.discarded.remove(position);
+            }
+            Step::Had(position) => {
+                self.discarded.remove(position);
+            }
+        }
+    }
+
+    /// Where the file has messages that are to be appended. Reads the whole file, but only when a message comes
+    /// under a position that the file lacks although it has the message: that is rare.
+    fn positions_of_known(&self, records: &[Record]) -> Result<BTreeMap<MessageId, Position>, FileError> {
+        let mut known = BTreeMap::new();
+        let strange =
+            |record: &&Record| self.ids.contains(record.id) && !self.present.contains(record.position);
+        let looked_for: Vec<MessageId> = records.iter().filter(strange).map(|record| record.id).collect();
+        if !looked_for.is_empty() {
+            for_each_record::<FileError>(self.file.path(), Extent::ALL, |found, _| {
+                if looked_for.contains(&found.id) && self.present.contains(found.position) {
+                    known.insert(found.id, found.position);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(known)
+    }
+
+    /// Makes what was appended durable.
+    pub fn sync(&mut self) -> Result<(), FileError> {
+        self.file.sync()
+    }
+
+    /// The records wanted that are in the state, in canonical order, up to about as many bytes as asked for.
+    pub fn load(&self, load: &Load) -> Result<Vec<Record>, FileError> {
+        let there = self.present.difference(&self.present.difference(&load.wanted));
+        let wanted = there.difference(&self.discarded);
+        let mut lowest = Lowest::new(load.bytes_max);
+        for block in blocks_of(&wanted) {
+            if lowest.is_full() {
+                break;
+            }
+            self.read_block(
+                block,
+                |position| wanted.contains(position),
+                |record| lowest.offer(record),
+            )?;
+        }
+        Ok(lowest.into_records())
+    }
+
+    /// The newest records in the state, in canonical order.
+    pub fn last_records(&self, count: usize) -> Result<Vec<Record>, FileError> {
+        let mut newest = BTreeMap::new();
+        for block in self.index.blocks().rev() {
+            if newest.len() >= count {
+                break;
+            }
+            let mut of_block = BTreeMap::new();
+            let in_state = |position| self.present.contains(position) && !self.discarded.contains(position);
+            self.read_block(block, in_state, |record| {
+                of_block.insert(record.position, record);
+                while newest.len() + of_block.len() > count {
+                    of_block.pop_first();
+                }
+            })?;
+            newest.extend(of_block);
+        }
+        Ok(newest.into_values().collect())
+    }
+
+    /// The records in the state of this number: one, or one of each half if the network was split.
+    pub fn find(&self, seq: Seq, ring: Option<(Epoch, NodeId)>) -> Result<Vec<Record>, FileError> {
+        let is_it = |position: &Position| {
+            ring.is_none_or(|(epoch, leader)| {
+                position.ring.epoch == epoch && position.ring.leader.id == leader
+            })
+        };
+        let hit = |(ring, first, last)| (first <= seq && seq <= last).then_some(Position { ring, seq });
+        let wanted = self.present.ranges().filter_map(hit).filter(is_it).collect();
+        let bytes_max = usize::MAX;
+        self.load(&Load { wanted, bytes_max })
+    }
+
+    /// Passes on the records of a block whose positions are wanted, in the order of the file.
+    fn read_block(
+        &self,
+        block: BlockKey,
+        wanted: impl Fn(Position) -> bool,
+        mut to: impl FnMut(Record),
+    ) -> Result<(), FileError> {
+        for extent in self.index.of(block) {
+            for_each_line::<FileError>(self.file.path(), *extent, |line| {
+                match line.judge(Record::parse(line.bytes)) {
+                    Ok(found) => {
+                        let here = BlockKey::of(found.position) == block && wanted(found.position);
+                        here.then(|| to(found));
+                    }
+                    // Damage since the start, as by a failing disk: the next start sets it aside.
+                    Err(error) => log::warn!(
+                        "{}, byte {}: {error}; start this node again to repair it",
+                        self.file.path().display(),
+                        line.offset
+                    ),
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes the file anew: the records up to the cut in canonical order, the others after them as they come.
+    /// Memory is bounded; the old file stays in place until the new one is whole. `before_swap` is called when
+    /// it is, just before it takes the old one's place.
+    pub fn rewrite(
+        &mut self,
+        cut: Position,
+        before_swap: impl FnOnce() -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
+        let path = self.file.path().to_path_buf();
+        let mut anew = Anew::begin(&path)?;
+        for block in self
+            .index
+            .blocks()
+            .take_while(|block| *block <= BlockKey::of(cut))
+        {
+            self.sort_block(block, cut, &mut anew)?;
+        }
+        for_each_record::<FileError>(&path, Extent::ALL, |found, line| {
+            if found.position > cut && self.present.contains(found.position) {
+                anew.write(found.position, line.bytes)?;
+            }
+            Ok(())
+        })?;
+        anew.replacement.flush()?;
+        before_swap()?;
+        anew.replacement.finish()?;
+        self.file = AppendFile::open(&path)?;
+        self.sum = anew.sum;
+        self.index = anew.index;
+        assert_eq!(
+            self.file.length(),
+            anew.length,
+            "the new file is what was written"
+        );
+        Ok(())
+    }
+
+    /// Writes the records of a block up to the cut in canonical order, a bounded part of them at a time.
+    fn sort_block(&self, block: BlockKey, cut: Position, anew: &mut Anew) -> Result<(), FileError> {
+        let mut done: Option<Position> = None;
+        loop {
+            let next = |position| {
+                self.present.contains(position) && position <= cut && done.is_none_or(|done| position > done)
+            };
+            let mut lowest = Lowest::new(REWRITE_BYTES);
+            self.read_block(block, next, |record| lowest.offer(record))?;
+            let more = lowest.is_full();
+            for record in lowest.into_records() {
+                anew.write(record.position, &record.line())?;
+                done = Some(record.position);
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The blocks that a set of positions touches, in canonical order, each once.
+fn blocks_of(positions: &PositionSet) -> impl Iterator<Item = BlockKey> + '_ {
+    let mut last = None;
+    positions
+        .ranges()
+        .flat_map(|(ring, first, end)| {
+            blocks_between(Position { ring, seq: first }, Position { ring, seq: end })
+        })
+        .filter(move |block| last.replace(*block) != Some(*block))
+}
+
+/// Keeps the lowest records of those offered, as many as fit a number of bytes, and at least one.
+struct Lowest {
+    records: BTreeMap<Position, Record>,
+    bytes: usize,
+    bytes_max: usize,
+    refused: bool,
+}
+
+impl Lowest {
+    fn new(bytes_max: usize) -> Lowest {
+        Lowest {
+            records: BTreeMap::new(),
+            bytes: 0,
+            bytes_max,
+            refused: false,
+        }
+    }
+
+    fn offer(&mut self, record: Record) {
+        self.bytes += record.content.len();
+        if let Some(same) = self.records.insert(record.position, record) {
+            self.bytes -= same.content.len();
+        }
+        while self.bytes > self.bytes_max && self.records.len() > 1 {
+            let highest = self.records.pop_last();
+            self.bytes -= highest.map_or(0, |(_, record)| record.content.len());
+            self.refused = true;
+        }
+    }
+
+    /// Whether there may be more than what was kept.
+    fn is_full(&self) -> bool {
+        self.refused || self.bytes >= self.bytes_max
+    }
+
+    fn into_records(self) -> Vec<Record> {
+        self.records.into_values().collect()
+    }
+}
+
+/// A new version of the file, growing.
+struct Anew {
+    replacement: Replacement,
+    sum: crc32fast::Hasher,
+    index: Index,
+    length: u64,
+}
+
+impl Anew {
+    fn begin(path: &Path) -> Result<Anew, FileError> {
+        Ok(Anew {
+            replacement: Replacement::begin(path)?,
+            sum: crc32fast::Hasher::new(),
+            index: Index::default(),
+            length: 0,
+        })
+    }
+
+    fn write(&mut self, position: Position, line: &[u8]) -> Result<(), FileError> {
+        for bytes in [line, b"\n"] {
+            self.replacement.write(bytes)?;
+            self.sum.update(bytes);
+        }
+        let start = self.length;
+        self.length += line.len() as u64 + 1;
+        let end = self.length;
+        self.index.add(position, Extent { start, end });
+        Ok(())
+    }
+}

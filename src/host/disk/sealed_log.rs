@@ -1,0 +1,88 @@
+//! Logs of sealed lines: what the outbox and the accepted chunks have in common.
+//!
+//! Reading one leaves only good lines in its file: an unfinished last line is cut (it was never acknowledged),
+//! damaged lines are set aside in a file beside it.
+
+use std::path::{Path, PathBuf};
+
+use super::DiskError;
+use crate::checkpoint::SealError;
+use crate::host::files::{self, AppendFile, FileError};
+
+/// What was read from a log.
+pub struct Contents<T> {
+    /// The good lines, oldest first, with their lengths in bytes.
+    pub lines: Vec<(T, u64)>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Where the damaged lines of a log go.
+fn aside(path: &Path) -> PathBuf {
+    path.with_extension("damaged.txt")
+}
+
+/// Reads a log and repairs its file.
+pub fn read<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, SealError>) -> Result<Contents<T>, DiskError> {
+    let bytes = files::read(path)?.unwrap_or_default();
+    let (mut lines, mut good, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
+    let mut torn = false;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let whole = line.ends_with(b"\n");
+        match parse(line) {
+            Ok(parsed) => {
+                let start = good.len();
+                good.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
+                good.push(b'\n');
+                lines.push((parsed, (good.len() - start) as u64));
+            }
+            Err(SealError::Future(version)) => {
+                let path = path.to_path_buf();
+                return Err(DiskError::Foreign { path, version });
+            }
+            Err(_) if whole => damaged.extend_from_slice(line),
+            Err(_) => torn = true,
+        }
+    }
+    let mut warnings = Vec::new();
+    if torn {
+        warnings.push(format!(
+            "{} ended in an unfinished line, which was cut; it had not been acknowledged",
+            path.display()
+        ));
+    }
+    if !damaged.is_empty() {
+        warnings.push(set_aside(&aside(path), path, &damaged)?);
+    }
+    if good != bytes {
+        files::replace(path, &good)?;
+    }
+    Ok(Contents { lines, warnings })
+}
+
+/// Keeps damaged lines, durably, and says so.
+fn set_aside(to: &Path, from: &Path, damaged: &[u8]) -> Result<String, DiskError> {
+    let mut file = AppendFile::open(to)?;
+    file.append(damaged)?;
+    file.sync()?;
+    let count = damaged.split_inclusive(|byte| *byte == b'\n').count();
+    Ok(format!(
+        "{}: {count} damaged lines, set aside in {}",
+        from.display(),
+        to.display()
+    ))
+}
+
+/// Writes a log anew with only these lines of it.
+pub fn compact(path: &Path, mut keep: impl FnMut(&[u8]) -> bool) -> Result<AppendFile, FileError> {
+    let bytes = files::read(path)?.unwrap_or_default();
+    let mut kept = Vec::new();
+    for line in bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter(|line| keep(line))
+    {
+        kept.extend_from_slice(line);
+    }
+    files::replace(path, &kept)?;
+    AppendFile::open(path)
+}

@@ -1,0 +1,416 @@
+//! The start: from files in whatever state to a node in a known one, with the story told in numbers.
+//!
+//! Order: lock, checkpoint to go back to, survey and repair of the replica, a fresh identity (durable before
+//! anything is said), outbox, accepted chunks. Every step can be cut off by a crash and is then done again.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use super::accepted::AcceptedLog;
+use super::checkpoints::{Checkpoints, Chosen};
+use super::identity::{self, Found, Identity};
+use super::outbox::Outbox;
+use super::repair::repair;
+use super::replica_file::ReplicaFile;
+use super::survey::{Survey, Viewpoint};
+use super::{Clock, Disk, DiskError, Lock, Paths};
+use crate::checkpoint::Snapshot;
+use crate::host::files::{self, Doing, FileError};
+use crate::node::face::{Accepted, RecoverLevel, Restart};
+use crate::replica::PositionSet;
+use crate::replica::content::rfc3339;
+use crate::words::{Epoch, Incarnation, MessageId, NodeId, WallTime};
+
+/// How to start.
+pub struct Options {
+    /// Go back to this checkpoint instead of the newest good one.
+    pub restore: Option<u64>,
+    /// How far recovery goes. Here it only matters whether it goes at all: peers are the core's business.
+    pub recover: RecoverLevel,
+    /// The wall clock.
+    pub clock_us: Clock,
+    /// Random bits for the incarnation.
+    pub dice: u64,
+}
+
+/// How the life before this one ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// There was none: nothing was found.
+    None,
+    /// It left, and its last checkpoint holds all.
+    Clean,
+    /// It crashed, or was gone back on.
+    Crash,
+}
+
+/// What happened at the start, in numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Story {
+    /// The checkpoint that was gone back to: its number and time.
+    pub checkpoint: Option<(u64, WallTime)>,
+    /// Whether that was on purpose.
+    pub restored: bool,
+    /// How the life before ended.
+    pub end: End,
+    /// Messages in the file that the checkpoint lacks: discarded from the state.
+    pub rolled_back: u64,
+    /// How many of those were recovered from the file at once.
+    pub recovered: u64,
+    /// Messages in the state now.
+    pub held: u64,
+    /// Messages in the file.
+    pub records: u64,
+    /// Lines in the outbox that wait to be ordered.
+    pub waiting: u64,
+    /// What was damaged, repaired or strange; one sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = match self.checkpoint {
+            Some((number, time)) => format!("checkpoint {number} of {}", rfc3339(time)),
+            None => "nothing (there is no checkpoint)".into(),
+        };
+        match self.end {
+            End::None => write!(f, "first start: nothing on disk yet"),
+            End::Clean => write!(f, "continued from {from}: {} messages", self.held),
+            End::Crash => write!(
+                f,
+                "{} {from}: {} messages rolled back, {} recovered from the own replica",
+                if self.restored {
+                    "restored"
+                } else {
+                    "started after a crash from"
+                },
+                self.rolled_back,
+                self.recovered
+            ),
+        }
+    }
+}
+
+/// What going back to a checkpoint would discard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// The checkpoint.
+    pub number: u64,
+    /// When it was written.
+    pub time: WallTime,
+    /// Messages that would be in the state.
+    pub held: u64,
+    /// Messages that would be discarded from it; they stay in the file.
+    pub discards: u64,
+}
+
+/// Says what `--restore number` would discard, and changes nothing.
+pub fn preview_restore(data_dir: &Path, id: NodeId, number: u64) -> Result<Preview, DiskError> {
+    let paths = Paths::new(data_dir, id);
+    let snapshot = Checkpoints::open(&paths, id)?.exactly(number)?;
+    let view = Viewpoint {
+        id,
+        snapshot: Some(&snapshot),
+        recover: false,
+    };
+    let present = Survey::read(&paths.replica(), view)?.present;
+    let discards = present.difference(&snapshot.state.written).len();
+    Ok(Preview {
+        number,
+        time: snapshot.time,
+        held: present.len() - discards,
+        discards,
+    })
+}
+
+/// See [`Disk::open`].
+pub fn open(data_dir: &Path, id: NodeId, options: Options) -> Result<(Disk, Restart, Story), DiskError> {
+    let paths = Paths::new(data_dir, id);
+    files::make_folder(&paths.replicas)?;
+    let lock = Lock::take(data_dir, id)?;
+    let checkpoints = Checkpoints::open(&paths, id)?;
+    let Chosen {
+        snapshot,
+        mut warnings,
+    } = choose(&checkpoints, options.restore)?;
+    let mut generation = generation(&paths, &checkpoints, &mut warnings)?;
+    let view = Viewpoint {
+        id,
+        snapshot: snapshot.as_ref(),
+        recover: options.recover >= RecoverLevel::Own,
+    };
+    let mut survey = surveyed(&paths, view, &mut generation, &mut warnings)?;
+    let rolled = Rolled::back(&survey.present, view);
+    if let Some(snapshot) = &snapshot {
+        warnings.extend(compared(snapshot, &survey, generation));
+        warnings.extend(from_the_future(snapshot, (options.clock_us)()));
+    }
+    let (outbox, waiting) = Outbox::open(&paths.outbox(), |id| survey.ids.contains(id))?;
+    warnings.extend(waiting.warnings);
+    let (accepted, chunks) = accepted(&paths, &mut warnings)?;
+    let known = Known {
+        survey: &survey,
+        outbox: &waiting.lines,
+        accepted: &chunks,
+    };
+    let (before, identity) = renewed(&paths, &checkpoints, known, id, &options, &mut warnings)?;
+    let story = Story {
+        checkpoint: snapshot.as_ref().map(|snapshot| (snapshot.number, snapshot.time)),
+        restored: options.restore.is_some(),
+        end: end(before, &snapshot, &rolled, &options),
+        rolled_back: rolled.back,
+        recovered: rolled.recovered,
+        held: rolled.state.len(),
+        records: survey.present.len(),
+        waiting: waiting.lines.len() as u64,
+        warnings,
+    };
+    let (name, rooms) = name_and_rooms(snapshot, &survey.rooms);
+    let restart = Restart {
+        incarnation: identity.incarnation,
+        epoch: identity.epoch,
+        held: rolled.state.clone(),
+        ids: survey.ids.clone(),
+        digest: std::mem::take(&mut survey.digest),
+        high: survey.high,
+        outbox: waiting.lines,
+        name,
+        rooms,
+        accepted: chunks,
+    };
+    let disk = Disk {
+        _lock: lock,
+        replica: ReplicaFile::open(&paths.replica(), survey, &rolled.state)?,
+        paths,
+        id,
+        clock_us: options.clock_us,
+        outbox,
+        accepted,
+        checkpoints,
+        generation,
+    };
+    Ok((disk, restart, story))
+}
+
+/// The checkpoint to go back to.
+fn choose(checkpoints: &Checkpoints, restore: Option<u64>) -> Result<Chosen, DiskError> {
+    match restore {
+        Some(number) => Ok(Chosen {
+            snapshot: Some(checkpoints.exactly(number)?),
+            warnings: vec![],
+        }),
+        None => Ok(checkpoints.newest()?),
+    }
+}
+
+/// The replica's generation. If it is lost, it goes on above all that checkpoints name, so that none of them is
+/// compared with a file that it did not see.
+fn generation(
+    paths: &Paths,
+    checkpoints: &Checkpoints,
+    warnings: &mut Vec<String>,
+) -> Result<u64, DiskError> {
+    match identity::read_generation(paths)? {
+        Found::Good(generation) => Ok(generation),
+        Found::Missing => Ok(0),
+        Found::Damaged(words) => {
+            warnings.push(words);
+            let snapshots = checkpoints.all_good()?;
+            let known = snapshots.iter().map(|snapshot| snapshot.generation).max();
+            let generation = known.unwrap_or(0) + 1;
+            identity::write_generation(paths, generation)?;
+            Ok(generation)
+        }
+    }
+}
+
+/// Surveys the replica, repairing it first if need be.
+fn surveyed(
+    paths: &Paths,
+    view: Viewpoint<'_>,
+    generation: &mut u64,
+    warnings: &mut Vec<String>,
+) -> Result<Survey, DiskError> {
+    let path = paths.replica();
+    let survey = Survey::read(&path, view)?;
+    if survey.trouble.is_none() {
+        return Ok(survey);
+    }
+    warnings.extend(repair(paths, &survey.trouble, generation)?);
+    let survey = Survey::read(&path, view)?;
+    if !survey.trouble.is_none() {
+        let reason = std::io::Error::other("it reads differently each time; its disk may be failing");
+        return Err(FileError::at(&path, Doing::Read)(reason).into());
+    }
+    Ok(survey)
+}
+
+/// A rollback in numbers.
+struct Rolled {
+    state: PositionSet,
+    back: u64,
+    recovered: u64,
+}
+
+impl Rolled {
+    fn back(present: &PositionSet, view: Viewpoint<'_>) -> Rolled {
+        let later = match view.snapshot {
+            Some(snapshot) => present.difference(&snapshot.state.written),
+            None => present.clone(),
+        };
+        let back = later.len();
+        if view.recover {
+            let state = present.clone();
+            return Rolled {
+                state,
+                back,
+                recovered: back,
+            };
+        }
+        Rolled {
+            state: present.difference(&later),
+            back,
+            recovered: 0,
+        }
+    }
+}
+
+/// Compares the replica with what a checkpoint saw of it.
+fn compared(snapshot: &Snapshot, survey: &Survey, generation: u64) -> Option<String> {
+    let number = snapshot.number;
+    let missing = snapshot.state.written.difference(&survey.present).len();
+    if missing > 0 {
+        return Some(format!(
+            "{missing} messages that checkpoint {number} held are missing from the replica; they are filled in \
+             from others"
+        ));
+    }
+    let differs = survey.sum_at_checkpoint != Some(snapshot.digest);
+    (snapshot.generation == generation && differs).then(|| {
+        format!(
+            "the replica is not the file that checkpoint {number} saw, though all its messages are there; \
+             it was changed by other means"
+        )
+    })
+}
+
+/// A checkpoint can be used whatever its time; that the clock went back is worth a word.
+fn from_the_future(snapshot: &Snapshot, clock_us: u64) -> Option<String> {
+    (snapshot.time.0 > clock_us / 1000).then(|| {
+        format!(
+            "checkpoint {} is of {}, which is later than this machine's clock says it is",
+            snapshot.number,
+            rfc3339(snapshot.time)
+        )
+    })
+}
+
+/// Opens the accepted chunks, if there ever were any.
+fn accepted(
+    paths: &Paths,
+    warnings: &mut Vec<String>,
+) -> Result<(Option<AcceptedLog>, Vec<Accepted>), DiskError> {
+    if !paths.accepted().exists() {
+        return Ok((None, vec![]));
+    }
+    let (log, chunks, words) = AcceptedLog::open(&paths.accepted())?;
+    warnings.extend(words);
+    Ok((Some(log), chunks))
+}
+
+/// What the files say of lives and epochs.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    survey: &'a Survey,
+    outbox: &'a [(MessageId, bytes::Bytes)],
+    accepted: &'a [Accepted],
+}
+
+/// Begins a new life, durably. Returns also whether there was one before.
+fn renewed(
+    paths: &Paths,
+    checkpoints: &Checkpoints,
+    known: Known<'_>,
+    id: NodeId,
+    options: &Options,
+    warnings: &mut Vec<String>,
+) -> Result<(bool, Identity), DiskError> {
+    let found = identity::read_identity(paths)?;
+    let mut latest = named_in_files(checkpoints, known, id)?;
+    let lived = latest != Identity::default();
+    let before = match found {
+        Found::Good(stored) => {
+            latest.incarnation = latest.incarnation.max(stored.incarnation);
+            latest.epoch = latest.epoch.max(stored.epoch);
+            true
+        }
+        Found::Missing if lived => {
+            warnings.push(format!(
+                "{} is missing; it was built again from the other files",
+                paths.identity().display()
+            ));
+            true
+        }
+        Found::Missing => false,
+        Found::Damaged(words) => {
+            warnings.push(words);
+            true
+        }
+    };
+    let identity = Identity {
+        incarnation: Incarnation::next(latest.incarnation, (options.clock_us)(), options.dice),
+        epoch: latest.epoch,
+    };
+    assert!(
+        identity.incarnation > latest.incarnation,
+        "a life is larger than all before it"
+    );
+    identity::write_identity(paths, identity)?;
+    Ok((before, identity))
+}
+
+/// The latest life of this node and the largest epoch that its other files name.
+fn named_in_files(checkpoints: &Checkpoints, known: Known<'_>, id: NodeId) -> Result<Identity, FileError> {
+    let mut rings = BTreeSet::new();
+    for snapshot in checkpoints.all_good()? {
+        rings.extend(snapshot.state.ring);
+        rings.extend(snapshot.state.written.ranges().map(|(ring, ..)| ring));
+    }
+    rings.extend(known.accepted.iter().map(|accepted| accepted.position.ring));
+    let leaders = rings.iter().map(|ring| ring.leader);
+    let senders = known.outbox.iter().map(|(id, _)| id.sender);
+    let lives = leaders.chain(senders).filter(|member| member.id == id);
+    let incarnation = lives.map(|member| member.incarnation).max().unwrap_or_default();
+    let epoch = rings.last().map_or(Epoch(0), |ring| ring.epoch);
+    Ok(Identity {
+        incarnation: incarnation.max(known.survey.incarnation),
+        epoch: epoch.max(known.survey.epoch),
+    })
+}
+
+/// How the life before ended.
+fn end(before: bool, snapshot: &Option<Snapshot>, rolled: &Rolled, options: &Options) -> End {
+    let left = snapshot.as_ref().is_some_and(|snapshot| snapshot.state.leaving);
+    if !before && snapshot.is_none() && rolled.back == 0 {
+        End::None
+    } else if left && rolled.back == 0 && options.restore.is_none() {
+        End::Clean
+    } else {
+        End::Crash
+    }
+}
+
+/// The name of the checkpoint, and its rooms with those of what was recovered since.
+fn name_and_rooms(snapshot: Option<Snapshot>, later: &BTreeSet<String>) -> (Option<String>, Vec<String>) {
+    let (name, mut rooms) = match snapshot {
+        Some(snapshot) => (Some(snapshot.state.name), snapshot.state.rooms),
+        None => (None, vec![]),
+    };
+    for room in later {
+        if !rooms.contains(room) {
+            rooms.push(room.clone());
+        }
+    }
+    (name, rooms)
+}

@@ -1,0 +1,225 @@
+//! The survey: what a replica file holds and what is wrong with it, found in one reading from end to end.
+//!
+//! Memory grows with holes and damage, not with history. Nothing is changed here; `repair` does that. The whole
+//! file is read at each start, rather than only what follows the checkpoint: it is a second or so for a million
+//! messages, and the sets of positions and ids are needed anyway.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::DiskError;
+use super::index::{Extent, Index};
+use super::lines::{extent_of, for_each_line, for_each_record, record_in};
+use crate::checkpoint::Snapshot;
+use crate::replica::record::{RecordError, RecordView, VERSION, hash_line};
+use crate::replica::scan::RawLine;
+use crate::replica::{Content, Digest, IdSet, PositionSet};
+use crate::words::{Epoch, Incarnation, MessageId, NodeId, Position, Seq};
+
+/// Rooms remembered from records after the checkpoint; more would be no help to anybody.
+const ROOMS_MAX: usize = 256;
+
+/// From where a survey looks at a replica.
+#[derive(Clone, Copy)]
+pub struct Viewpoint<'a> {
+    /// Whose replica it is.
+    pub id: NodeId,
+    /// The checkpoint gone back to.
+    pub snapshot: Option<&'a Snapshot>,
+    /// Whether what the checkpoint lacks is recovered from the file.
+    pub recover: bool,
+}
+
+/// What a replica file holds.
+#[derive(Default)]
+pub struct Survey {
+    /// Every position.
+    pub present: PositionSet,
+    /// Every id.
+    pub ids: IdSet,
+    /// Where the records lie.
+    pub index: Index,
+    /// The CRC-32 of the whole file, to be gone on with. Right only if nothing is wrong with the file.
+    pub sum: crc32fast::Hasher,
+    /// The CRC-32 of as many bytes as the checkpoint names, if a line ends there.
+    pub sum_at_checkpoint: Option<u32>,
+    /// The digest of what is in the state.
+    pub digest: Digest,
+    /// Rooms of messages that the checkpoint lacks.
+    pub rooms: BTreeSet<String>,
+    /// The highest number.
+    pub high: Seq,
+    /// The largest epoch.
+    pub epoch: Epoch,
+    /// The latest life of this node that a record names.
+    pub incarnation: Incarnation,
+    /// What is wrong.
+    pub trouble: Trouble,
+}
+
+/// What is wrong with a replica file.
+#[derive(Default)]
+pub struct Trouble {
+    /// Lines that are no records, in the order of the file; neighbours are one extent.
+    pub damaged: Vec<Extent>,
+    /// How many lines that are.
+    pub damaged_lines: u64,
+    /// The unfinished line at the end.
+    pub torn: Option<Extent>,
+    /// The last line is a record, but lacks its newline.
+    pub lacks_newline: bool,
+    /// Lines whose message or position stood before already.
+    pub doubles: Doubles,
+}
+
+/// Lines that are there twice in some way, in the order of the file.
+#[derive(Default)]
+pub struct Doubles {
+    /// The same message at a higher position, or the same line again: nothing is lost without it.
+    pub needless: Vec<Extent>,
+    /// Another content under the same id, or another message at the same position.
+    pub conflicts: Vec<Extent>,
+    ids: BTreeSet<MessageId>,
+    positions: BTreeSet<Position>,
+}
+
+impl Trouble {
+    /// Whether nothing is wrong.
+    pub fn is_none(&self) -> bool {
+        let lines_are_good = self.damaged.is_empty() && self.doubles.is_empty();
+        lines_are_good && self.torn.is_none() && !self.lacks_newline
+    }
+}
+
+impl Doubles {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.needless.is_empty() && self.conflicts.is_empty()
+    }
+}
+
+impl Survey {
+    /// Reads a replica file; one that is not there is empty.
+    pub fn read(path: &Path, view: Viewpoint<'_>) -> Result<Survey, DiskError> {
+        let mut survey = Survey::default();
+        let checkpoint_length = view.snapshot.map(|snapshot| snapshot.length);
+        survey.note_sum(0, checkpoint_length);
+        for_each_line(path, Extent::ALL, |line| {
+            survey.sum.update(line.bytes);
+            survey.sum.update(if line.newline { b"\n" } else { b"" });
+            survey.note_sum(extent_of(&line).end, checkpoint_length);
+            match record_in(&line) {
+                Ok(record) => survey.record(line, record, view),
+                Err(RecordError::UnknownVersion(version)) if version != VERSION => {
+                    let path = path.to_path_buf();
+                    return Err(DiskError::Foreign { path, version });
+                }
+                Err(_) if line.newline => survey.trouble.damaged(extent_of(&line)),
+                Err(_) => survey.trouble.torn = Some(extent_of(&line)),
+            }
+            Ok(())
+        })?;
+        let doubles = &mut survey.trouble.doubles;
+        if !doubles.ids.is_empty() || !doubles.positions.is_empty() {
+            doubles.judge(path)?;
+        }
+        Ok(survey)
+    }
+
+    /// Remembers the sum if the file is as long as it was at the checkpoint here.
+    fn note_sum(&mut self, length: u64, checkpoint_length: Option<u64>) {
+        if checkpoint_length == Some(length) {
+            self.sum_at_checkpoint = Some(self.sum.clone().finalize());
+        }
+    }
+
+    fn record(&mut self, line: RawLine<'_>, record: RecordView<'_>, view: Viewpoint<'_>) {
+        let (id, position) = (record.id, record.position);
+        self.trouble.lacks_newline |= !line.newline;
+        let new_position = self.present.insert(position);
+        let new_id = self.ids.insert(id);
+        if !new_position || !new_id {
+            self.trouble.doubles.ids.insert(id);
+            self.trouble.doubles.positions.insert(position);
+            return;
+        }
+        self.index.add(position, extent_of(&line));
+        self.high = self.high.max(position.seq);
+        self.epoch = self.epoch.max(position.ring.epoch);
+        for member in [id.sender, position.ring.leader] {
+            if member.id == view.id {
+                self.incarnation = self.incarnation.max(member.incarnation);
+            }
+        }
+        let in_checkpoint = view
+            .snapshot
+            .is_some_and(|snapshot| snapshot.state.written.contains(position));
+        if in_checkpoint || view.recover {
+            self.digest.add_line(position, line.bytes);
+        }
+        if !in_checkpoint && view.recover && self.rooms.len() < ROOMS_MAX {
+            let content = [b"{", record.body, b"}"].concat();
+            self.rooms
+                .extend(Content::from_bytes(&content).ok().map(|content| content.room));
+        }
+    }
+}
+
+impl Trouble {
+    fn damaged(&mut self, extent: Extent) {
+        self.damaged_lines += 1;
+        match self.damaged.last_mut() {
+            Some(last) if last.end == extent.start => last.end = extent.end,
+            _ => self.damaged.push(extent),
+        }
+    }
+}
+
+/// A line that has a double.
+struct Suspect {
+    position: Position,
+    extent: Extent,
+    id: MessageId,
+    content: u64,
+}
+
+impl Doubles {
+    /// Reads the file again for all lines that have a double, and decides which of them stay: of each message
+    /// the one at the lowest position, at each position the first.
+    fn judge(&mut self, path: &Path) -> Result<(), DiskError> {
+        let mut suspects = self.suspects(path)?;
+        suspects.sort_by_key(|suspect| (suspect.position, suspect.extent.start));
+        let mut kept: BTreeMap<MessageId, u64> = BTreeMap::new();
+        let mut taken: BTreeSet<Position> = BTreeSet::new();
+        for suspect in suspects {
+            match kept.get(&suspect.id) {
+                Some(content) if *content == suspect.content => self.needless.push(suspect.extent),
+                Some(_) => self.conflicts.push(suspect.extent),
+                None if taken.contains(&suspect.position) => self.conflicts.push(suspect.extent),
+                None => {
+                    kept.insert(suspect.id, suspect.content);
+                    taken.insert(suspect.position);
+                }
+            }
+        }
+        self.needless.sort_by_key(|extent| extent.start);
+        self.conflicts.sort_by_key(|extent| extent.start);
+        Ok(())
+    }
+
+    fn suspects(&self, path: &Path) -> Result<Vec<Suspect>, DiskError> {
+        let mut suspects = Vec::new();
+        for_each_record::<DiskError>(path, Extent::ALL, |record, line| {
+            if self.ids.contains(&record.id) || self.positions.contains(&record.position) {
+                suspects.push(Suspect {
+                    position: record.position,
+                    extent: extent_of(&line),
+                    id: record.id,
+                    content: hash_line(record.body),
+                });
+            }
+            Ok(())
+        })?;
+        Ok(suspects)
+    }
+}
