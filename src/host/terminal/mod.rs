@@ -3,3 +3,14 @@
 pub mod clock;
 pub mod style;
 pub mod visible;
+
+/// How much is told of what the protocol does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing but what needs attention.
+    Quiet,
+    /// Ring changes, and the token when this node speaks.
+    Normal,
+    /// Everything.
+    Verbose,
+}
