@@ -1,6 +1,9 @@
 //! What people see and type.
 
 pub mod clock;
+#[cfg(test)]
+pub(crate) mod samples;
+pub mod start;
 pub mod style;
 pub mod visible;
 
