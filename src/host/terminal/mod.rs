@@ -1,10 +1,17 @@
 //! What people see and type.
 
 pub mod clock;
+pub mod command;
+pub mod finish;
+pub mod numbers;
+pub mod people;
+pub mod piped;
+pub mod report;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod start;
 pub mod style;
+pub mod view;
 pub mod visible;
 
 /// How much is told of what the protocol does.
