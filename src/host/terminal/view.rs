@@ -15,6 +15,8 @@ use jiff::civil::Date;
 
 use super::Level;
 use super::clock::Zone;
+use super::complete::Words;
+use super::editor::Prompt;
 use super::numbers::Numbers;
 use super::people::People;
 use super::report::{self, Question};
@@ -106,9 +108,20 @@ impl View {
         self.know_room(room);
     }
 
-    /// The rooms seen, in order.
-    pub fn rooms(&self) -> impl Iterator<Item = &str> {
-        self.rooms.iter().map(String::as_str)
+    /// The rooms seen, in order, safe to show.
+    pub fn rooms(&self) -> Vec<String> {
+        self.rooms.iter().map(|room| visible::name(room)).collect()
+    }
+
+    /// What the editor needs for the next line.
+    pub fn prompt(&self) -> Prompt {
+        Prompt {
+            room: visible::name(&self.room),
+            words: Words {
+                rooms: self.rooms(),
+                people: self.people.names(),
+            },
+        }
     }
 
     /// Who is who.

@@ -85,7 +85,10 @@ fn messages_have_number_time_name_and_text() {
         show(&mut view, &[said(2, 47, "sala", "aqui")]),
         ["out #47 14:03 ana·2 aqui"]
     );
-    assert_eq!(view.rooms().collect::<Vec<_>>(), ["geral", "sala"]);
+    assert_eq!(view.rooms(), ["geral", "sala"]);
+    let prompt = view.prompt();
+    assert_eq!(prompt.room, "sala");
+    assert_eq!(prompt.words.people, ["bob", "ana"]);
 }
 
 #[test]
