@@ -214,6 +214,9 @@ pub const COMMANDS: [Entry; 18] = [
 /// How alike an unknown name and a known one must be for a suggestion, from 0 to 1.
 const ALIKE_ENOUGH: f64 = 0.6;
 
+/// The shortest name that is suggested: one or two letters are alike to everything.
+const SUGGESTED_LENGTH_MIN: usize = 3;
+
 const fn entry(
     name: &'static str,
     arguments: &'static str,
@@ -304,7 +307,10 @@ impl Entry {
 fn unknown(name: &str) -> String {
     let shown = visible::name(name);
     let mut text = format!("/{shown} is no command");
-    let names = COMMANDS.iter().flat_map(Entry::names);
+    let names = COMMANDS
+        .iter()
+        .flat_map(Entry::names)
+        .filter(|known| known.chars().count() >= SUGGESTED_LENGTH_MIN);
     let rated = names.map(|known| (strsim::jaro_winkler(&name.to_lowercase(), known), known));
     let nearest = rated.max_by(|one, other| one.0.total_cmp(&other.0));
     match nearest {

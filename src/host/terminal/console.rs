@@ -77,13 +77,14 @@ pub struct Console {
 }
 
 impl Surface {
-    /// What this process has. The editor needs a terminal on both sides, one that can move its cursor, and
-    /// output for people.
+    /// What this process has. The editor needs a terminal on both sides that can move its cursor. With `json` a
+    /// line is plain text wherever it comes from.
     pub fn of_process(json: bool) -> Surface {
         let term = std::env::var("TERM").unwrap_or_default();
         let able = !["dumb", "cons25", "emacs"].contains(&term.as_str());
         match (io::stdin().is_terminal(), io::stdout().is_terminal()) {
-            (true, true) if able && !json => Surface::Editor,
+            _ if json => Surface::Pipe,
+            (true, true) if able => Surface::Editor,
             (true, _) => Surface::PlainTerminal,
             (false, _) => Surface::Pipe,
         }

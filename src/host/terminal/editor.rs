@@ -161,7 +161,8 @@ impl Reader {
         if lines <= LINES_UNASKED_MAX {
             return true;
         }
-        let question = format!("say these {lines} lines as one message? [Y/n] ");
+        let question =
+            format!("say these {lines} lines as one message? (if not, the up arrow brings them back) [Y/n] ");
         let answer = self.editor.readline(&question);
         answer.is_ok_and(|answer| is_yes(&answer))
     }

@@ -22,8 +22,9 @@ use super::people::People;
 use super::report::{self, Question};
 use super::style::Style;
 use super::visible;
-use crate::node::face::{Moved, Notice};
+use crate::node::face::{Moved, Notice, Status};
 use crate::words::{MessageId, NodeId, Position};
+pub use message::ACTION;
 use protocol::Token;
 use ticks::Ticks;
 
@@ -168,12 +169,7 @@ impl View {
             Notice::Woke { away_us } => self.woke(*away_us),
             Notice::CatchingUp { peer, done, total } => self.catching_up(*peer, *done, *total),
             Notice::CaughtUp { peer, received } => self.caught_up(*peer, *received),
-            Notice::Conflict { id, position } => {
-                let name = self.numbers.name(*position);
-                self.alarm(&format!(
-                    "conflict: two contents under id {id} at {name}; the one already held stays"
-                ));
-            }
+            Notice::Conflict { id, position } => self.conflict(*id, *position),
             Notice::FoundOrdered { id } => {
                 self.talk(
                     Level::Normal,
@@ -196,15 +192,7 @@ impl View {
                 visible::line(reason)
             )),
             Notice::DiskRoom => self.alarm("there is room on the disk again"),
-            Notice::Status(status) => {
-                for member in &status.members {
-                    self.people.learn(member.member.id, &member.name);
-                }
-                if let Some(question) = self.questions.pop_front() {
-                    let lines = report::answer(&question, status, &self.people);
-                    self.answer(&lines);
-                }
-            }
+            Notice::Status(status) => self.status(status),
             Notice::Trace { position, steps } => {
                 let name = position.map(|position| self.numbers.name(position));
                 self.answer(&report::trace(name.as_deref(), steps, &self.people));
@@ -272,6 +260,24 @@ impl View {
         self.numbers.saw(moved.to);
         let line = format!("{} moved to {}", moved.from, moved.to);
         self.talk(Level::Normal, &line);
+    }
+
+    fn conflict(&mut self, id: MessageId, position: Position) {
+        let name = self.numbers.name(position);
+        self.alarm(&format!(
+            "conflict: two contents under id {id} at {name}; the one already held stays"
+        ));
+    }
+
+    /// A status answers the oldest question; without one it only tells names.
+    fn status(&mut self, status: &Status) {
+        for member in &status.members {
+            self.people.learn(member.member.id, &member.name);
+        }
+        if let Some(question) = self.questions.pop_front() {
+            let lines = report::answer(&question, status, &self.people);
+            self.answer(&lines);
+        }
     }
 
     fn checkpointed(&mut self) {

@@ -95,6 +95,7 @@ fn an_unknown_command_names_the_nearest() {
         wrong("/hlep"),
         "/hlep is no command; did you mean /help? (//hlep says it)"
     );
+    assert!(wrong("/hl").contains("/help?"), "{}", wrong("/hl"));
     assert!(wrong("/histori").contains("/histor"));
     assert!(wrong("/0000").contains("; /help lists them"));
     assert!(!wrong("/he\u{1b}[2Jlp").contains('\u{1b}'));
