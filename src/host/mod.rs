@@ -1,1 +1,3 @@
 //! The host: everything that touches the machine.
+
+pub mod clock;
