@@ -1,4 +1,5 @@
 //! The host: everything that touches the machine.
 
+pub mod chaos;
 pub mod clock;
 pub mod net;
