@@ -2,4 +2,6 @@
 
 pub mod chaos;
 pub mod clock;
+pub mod inbox;
 pub mod net;
+pub mod notices;
