@@ -5,3 +5,4 @@ pub mod clock;
 pub mod inbox;
 pub mod net;
 pub mod notices;
+pub mod streams;
