@@ -5,4 +5,5 @@ pub mod clock;
 pub mod inbox;
 pub mod net;
 pub mod notices;
+pub mod signals;
 pub mod streams;
