@@ -2,6 +2,7 @@
 
 pub mod chaos;
 pub mod clock;
+pub mod driver;
 pub mod inbox;
 pub mod net;
 pub mod notices;
