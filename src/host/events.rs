@@ -1,1 +1,210 @@
-//! Events.
+//! Events as programs read them: one JSON object a line, as `docs/EVENTS.md` describes.
+//!
+//! The first keys are always `v`, `type` and `at`. Within a version fields are added, never renamed or given
+//! another meaning. Numbers are numbers; ids, rings and incarnations are strings, spelled as in a replica file.
+//! Of a message's content only the known keys are shown.
+
+pub mod object;
+mod status;
+
+use crate::host::exit::Code;
+use crate::host::terminal::start::{Start, Story};
+use crate::node::face::{Moved, Notice, Step};
+use crate::replica::content::{Content, rfc3339};
+use crate::replica::record::Record;
+use crate::words::{Member, NodeId, Position, RingId, Seq, Time, WallTime};
+use bytes::Bytes;
+use object::{Object, list};
+
+/// The version of the format.
+pub const VERSION: u64 = 1;
+
+/// Begins an event: version, type and time.
+fn begin(name: &str, at: WallTime) -> Object {
+    Object::new()
+        .number("v", VERSION)
+        .text("type", name)
+        .text("at", rfc3339(at))
+}
+
+/// A notice of the core as an event, without the end of the line.
+pub fn notice(notice: &Notice, at: WallTime) -> String {
+    let event = |name| begin(name, at);
+    match notice {
+        Notice::Pending { id, tag, content } => {
+            let object = event("pending").text("id", id.to_string()).maybe("tag", *tag);
+            content_fields(object, content)
+        }
+        Notice::Refused { tag, reason } => event("refused").number("tag", *tag).text("reason", reason),
+        Notice::Message { record, late, own } => message(event("message"), record)
+            .flag("late", *late)
+            .flag("own", *own),
+        Notice::Held { id, position, k, n } => event("held")
+            .text("id", id.to_string())
+            .position(position)
+            .number("k", *k)
+            .number("n", *n),
+        Notice::Moved(which) => moved(event("moved"), which),
+        Notice::Request => event("request"),
+        Notice::Grant(hop) => event("grant").number("hop", hop.0),
+        Notice::Pass(hop, to) => event("pass").number("hop", hop.0).number("to", to.0),
+        Notice::Gathering(reason) => event("gathering").text("reason", reason),
+        Notice::Ring {
+            ring,
+            members,
+            joined,
+            left,
+            first,
+        } => ring_event(event("ring"), ring, members, [joined, left], *first),
+        Notice::Fenced { from, ring } => event("fenced")
+            .number("from", from.0)
+            .text("ring", ring.to_string()),
+        Notice::Woke { away_us } => event("woke").number("away_us", *away_us),
+        Notice::CatchingUp { peer, done, total } => event("catching_up")
+            .number("peer", peer.0)
+            .number("done", *done)
+            .number("total", *total),
+        Notice::CaughtUp { peer, received } => event("caught_up")
+            .number("peer", peer.0)
+            .number("received", *received),
+        Notice::Conflict { id, position } => event("conflict").text("id", id.to_string()).position(position),
+        Notice::FoundOrdered { id } => event("found_ordered").text("id", id.to_string()),
+        Notice::OfferedAgain { id } => event("offered_again").text("id", id.to_string()),
+        Notice::Checkpointed => event("checkpointed"),
+        Notice::Reconciled { records } => event("reconciled").number("records", *records),
+        Notice::DiskFull(reason) => event("disk_full").text("reason", reason),
+        Notice::DiskRoom => event("disk_room"),
+        Notice::Status(status) => status::fields(event("status"), status),
+        Notice::Trace { position, steps } => trace(event("trace"), position.as_ref(), steps),
+        Notice::Warning(text) => event("warning").text("text", text),
+    }
+    .end()
+}
+
+/// The first event: who, where and how.
+pub fn start(start: &Start, at: WallTime) -> String {
+    begin("start", at)
+        .number("id", start.id.0)
+        .text("incarnation", start.incarnation.to_string())
+        .text("name", &start.name)
+        .text("room", &start.room)
+        .text("interface", &start.interface)
+        .text("address", start.address.to_string())
+        .text("group", start.group.to_string())
+        .number("delay_min_us", start.delay_min_us)
+        .number("delay_max_us", start.delay_max_us)
+        .text("replica", start.replica.to_string_lossy())
+        .text("checkpoints", start.checkpoints.to_string_lossy())
+        .flag("encrypted", false)
+        .end()
+}
+
+/// The second event: what was found on the disk.
+pub fn story(story: &Story, at: WallTime) -> String {
+    let warnings = list(story.warnings.iter().map(|text| object::quoted(text)));
+    begin("story", at)
+        .flag("fresh", story.fresh)
+        .maybe("checkpoint", story.checkpoint)
+        .maybe_text("checkpoint_time", story.checkpoint_time.map(rfc3339))
+        .number("rolled_back", story.rolled_back)
+        .number("recovered_own", story.recovered_own)
+        .number("set_aside", story.set_aside)
+        .raw("warnings", &warnings)
+        .end()
+}
+
+/// A line of piped input that was not said, by its number from 1.
+pub fn line_refused(line: u64, reason: &str, at: WallTime) -> String {
+    begin("line_refused", at)
+        .number("line", line)
+        .text("reason", reason)
+        .end()
+}
+
+/// The last event: the exit code, and why if it is not 0.
+pub fn exit(code: Code, reason: Option<&str>, at: WallTime) -> String {
+    begin("exit", at)
+        .number("code", code as u8)
+        .maybe_text("reason", reason)
+        .end()
+}
+
+/// The fields of a message at its position.
+fn message(object: Object, record: &Record) -> Object {
+    let object = object
+        .text("id", record.id.to_string())
+        .position(&record.position);
+    content_fields(object, &record.content)
+}
+
+/// The known keys of a content; empty, with `unreadable`, if it is none.
+fn content_fields(object: Object, content: &Bytes) -> Object {
+    match Content::from_bytes(content) {
+        Ok(content) => object
+            .number("from", content.from)
+            .text("name", &content.name)
+            .text("room", &content.room)
+            .text("sent", &content.sent)
+            .text("text", &content.text),
+        Err(why) => object.text("unreadable", why.to_string()),
+    }
+}
+
+fn moved(object: Object, moved: &Moved) -> Object {
+    object
+        .text("id", moved.id.to_string())
+        .text("from_ring", moved.from.ring.to_string())
+        .number("from_seq", moved.from.seq.0)
+        .text("to_ring", moved.to.ring.to_string())
+        .number("to_seq", moved.to.seq.0)
+}
+
+/// A new ring; `changes` are who joined and who left.
+fn ring_event(
+    object: Object,
+    ring: &RingId,
+    members: &[Member],
+    changes: [&[NodeId]; 2],
+    first: Seq,
+) -> Object {
+    let members = list(members.iter().map(|member| {
+        Object::new()
+            .number("id", member.id.0)
+            .text("incarnation", member.incarnation.to_string())
+            .end()
+    }));
+    object
+        .text("ring", ring.to_string())
+        .number("epoch", ring.epoch.0)
+        .number("leader", ring.leader.id.0)
+        .raw("members", &members)
+        .nodes("joined", changes[0])
+        .nodes("left", changes[1])
+        .number("first", first.0)
+}
+
+fn trace(object: Object, position: Option<&Position>, steps: &[(Time, Step)]) -> Object {
+    let object = match position {
+        Some(position) => object.position(position),
+        None => object.maybe_text("ring", None::<&str>).maybe("seq", None),
+    };
+    object.raw("steps", &list(steps.iter().map(step)))
+}
+
+/// A step with its time in microseconds on the node's own clock.
+fn step((time, step): &(Time, Step)) -> String {
+    let named = |name| Object::new().number("time_us", time.0).text("step", name);
+    match step {
+        Step::Said => named("said"),
+        Step::InOutbox => named("in_outbox"),
+        Step::Stamped(hop) => named("stamped").number("hop", hop.0),
+        Step::Received => named("received"),
+        Step::Delivered => named("delivered"),
+        Step::Written => named("written"),
+        Step::HeldBy(node) => named("held_by").number("node", node.0),
+    }
+    .end()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,19 @@
-//! The host: everything that touches the machine.
+//! The host: everything that touches the machine: sockets, files, clocks, threads, terminal.
+//!
+//! Nothing below it does. The core sees only what `driver` hands it.
 
+pub mod chaos;
 pub mod cli;
+pub mod clock;
 pub mod disk;
+pub mod driver;
 pub mod events;
 pub mod exit;
 pub mod files;
+pub mod inbox;
+pub mod net;
+pub mod notices;
 pub mod reconcile;
+pub mod signals;
+pub mod streams;
 pub mod terminal;

@@ -2,5 +2,429 @@
 //!
 //! A [`Node`] takes `(now, event)` and returns actions and one next deadline. The same core runs under real
 //! sockets, in the simulator and under a checker.
+//!
+//! The way of a line: said → outbox, synced → offered to the ring → stamped → delivered → delayed on purpose →
+//! appended to the replica, synced → the outbox forgets it. The way of everybody else's begins at "delivered".
 
+mod asking;
+mod catching_up;
 pub mod face;
+mod leaving;
+mod outbox;
+mod relay;
+mod serving;
+mod status;
+mod ticks;
+mod tracing;
+mod writing;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+
+use crate::replica::digest::Digest;
+use crate::replica::{IdSet, PositionSet, Record};
+use crate::ring::{Ring, Settings};
+use crate::wire::{self, Body};
+use crate::words::{Incarnation, Member, MessageId, Position, RingId, Seq, Time};
+
+use asking::Asking;
+use catching_up::CatchingUp;
+use face::{
+    Action, CheckpointState, Command, Config, Event, Exit, LoadId, Notice, Restart, Store, StreamId, Ticket,
+};
+use outbox::Line;
+use serving::Serving;
+use ticks::Ticks;
+use tracing::Traces;
+use writing::Writing;
+
+/// What is done when a ticket is durable.
+#[derive(Clone, Debug)]
+enum AfterStore {
+    /// The line is pending: it is offered to the ring.
+    Outbox(MessageId),
+    /// The ring may use the epoch.
+    Epoch(crate::words::Epoch),
+    /// The records are held.
+    Append(Vec<Writing>),
+    /// A checkpoint is there.
+    Checkpoint,
+    /// The last checkpoint of this life is there.
+    LastCheckpoint,
+    /// The replica is in canonical order.
+    Rewritten,
+    /// The new incarnation may be used.
+    Reborn,
+    /// The chunk is accepted.
+    Accepted(RingId, Seq),
+}
+
+/// A digest of what was delivered in one ring, in its order: equal for members that moved on together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrderDigest {
+    /// How many messages.
+    pub count: u64,
+    /// Over their positions and ids, one after the other.
+    pub hash: u64,
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    config: Config,
+    ring: Ring,
+    dice: SmallRng,
+    /// The last message counter used in this life.
+    counter: u64,
+    last_ticket: Ticket,
+    after: BTreeMap<Ticket, AfterStore>,
+    outbox: BTreeMap<MessageId, Line>,
+    /// What is in the state, written and synced.
+    held: PositionSet,
+    digest: Digest,
+    /// All ids in the replica file.
+    ids: IdSet,
+    /// Delivered and not yet held: by id.
+    unheld: BTreeMap<MessageId, Position>,
+    /// When which record leaves the artificial delay.
+    delayed: BTreeMap<(Time, u64), Writing>,
+    delayed_count: u64,
+    delivered: Option<Position>,
+    rooms: BTreeSet<String>,
+    name: String,
+    checkpoint_at: Option<Time>,
+    /// Something changed since the last checkpoint.
+    dirty: bool,
+    ticks: Ticks,
+    traces: Traces,
+    asking: Option<Asking>,
+    catching_up: CatchingUp,
+    serving: BTreeMap<StreamId, Serving>,
+    loads: BTreeMap<LoadId, StreamId>,
+    last_load: LoadId,
+    leaving: Option<leaving::Leaving>,
+    disk_full: Option<String>,
+    reborn: Option<Incarnation>,
+    refused: BTreeMap<&'static str, u64>,
+    accepted: u64,
+    sent: u64,
+    delivered_count: u64,
+    order: OrderDigest,
+    last_order: OrderDigest,
+    actions: Vec<Action>,
+}
+
+impl Node {
+    /// A node that begins a life. `seed` feeds all its dice.
+    pub fn new(config: Config, restart: Restart, seed: u64, now: Time) -> (Node, Vec<Action>) {
+        let me = Member {
+            id: config.id,
+            incarnation: restart.incarnation,
+        };
+        let settings = Settings {
+            me,
+            name: config.name.clone(),
+            stream_port: config.stream_port,
+            token_timeout_us: config.token_timeout_us,
+            quorum: config.quorum,
+            payload_max: config.payload_max,
+            epoch: restart.epoch,
+            high: restart.high,
+        };
+        let every = config.checkpoint_every_us;
+        let mut node = Node {
+            ring: Ring::new(settings, seed, now),
+            dice: SmallRng::seed_from_u64(seed ^ 0x6e6f_6465),
+            counter: 0,
+            last_ticket: Ticket(0),
+            after: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            delivered: restart.held.last(),
+            held: restart.held,
+            digest: restart.digest,
+            ids: restart.ids,
+            unheld: BTreeMap::new(),
+            delayed: BTreeMap::new(),
+            delayed_count: 0,
+            rooms: restart.rooms.into_iter().collect(),
+            name: config.name.clone(),
+            checkpoint_at: (every > 0).then(|| now.after_us(every)),
+            dirty: true,
+            ticks: Ticks::default(),
+            traces: Traces::default(),
+            asking: None,
+            catching_up: CatchingUp::default(),
+            serving: BTreeMap::new(),
+            loads: BTreeMap::new(),
+            last_load: LoadId(0),
+            leaving: None,
+            disk_full: None,
+            reborn: None,
+            refused: BTreeMap::new(),
+            accepted: 0,
+            sent: 0,
+            delivered_count: 0,
+            order: OrderDigest::default(),
+            last_order: OrderDigest::default(),
+            actions: Vec::new(),
+            config,
+        };
+        node.counter = node.ids.last_counter(me);
+        for (id, content) in restart.outbox {
+            node.take_old_line(id, content);
+        }
+        node.relay(now);
+        let actions = std::mem::take(&mut node.actions);
+        (node, actions)
+    }
+
+    /// Something happened. Returns what is to be done, in order.
+    pub fn handle(&mut self, now: Time, event: Event) -> Vec<Action> {
+        match event {
+            Event::Datagram {
+                from,
+                multicast,
+                bytes,
+            } => self.on_datagram(now, from, multicast, bytes),
+            Event::Timer => {}
+            Event::Stored { ticket, moved } => self.on_stored(now, ticket, &moved),
+            Event::DiskFull { reason } => self.on_disk_full(reason),
+            Event::Loaded { load, records } => self.on_loaded(now, load, records),
+            Event::Stream(stream, event) => self.on_stream(now, stream, event),
+            Event::Command(command) => self.on_command(now, command),
+        }
+        if self.ring.deadline().is_some_and(|at| at <= now) {
+            self.ring.tick(now);
+        }
+        self.relay(now);
+        self.tick(now);
+        self.relay(now);
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When [`Event::Timer`] is due.
+    pub fn deadline(&self) -> Option<Time> {
+        let delayed = self.delayed.keys().next().map(|(at, _)| *at);
+        let asking = self.asking.as_ref().map(Asking::deadline);
+        let leaving = self.leaving.as_ref().and_then(leaving::Leaving::deadline);
+        let own = [
+            delayed,
+            self.checkpoint_at,
+            asking,
+            leaving,
+            self.catching_up.deadline(),
+        ];
+        own.into_iter().flatten().chain(self.ring.deadline()).min()
+    }
+
+    /// The ring, to look at.
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// What is held: in the state, written and synced.
+    pub fn held(&self) -> &PositionSet {
+        &self.held
+    }
+
+    /// Whether every own line is held here and nothing waits to be written.
+    pub fn is_quiet(&self) -> bool {
+        self.outbox.is_empty() && self.unheld.is_empty()
+    }
+
+    /// What was delivered in the ring before the installed one.
+    pub fn last_order(&self) -> OrderDigest {
+        self.last_order
+    }
+
+    /// What was delivered in the installed ring so far.
+    pub fn order(&self) -> OrderDigest {
+        self.order
+    }
+
+    /// This life.
+    pub fn me(&self) -> Member {
+        self.ring.me()
+    }
+
+    /// What else is due at `now`, beside the ring's business.
+    fn tick(&mut self, now: Time) {
+        self.write_due(now);
+        self.ask_again(now);
+        self.tick_catching_up(now);
+        if self.checkpoint_at.is_some_and(|at| at <= now) {
+            self.checkpoint_at = Some(now.after_us(self.config.checkpoint_every_us));
+            if self.dirty {
+                self.checkpoint(false);
+            }
+        }
+        self.tick_leaving(now);
+    }
+
+    fn on_datagram(&mut self, now: Time, from: std::net::SocketAddrV4, multicast: bool, bytes: Bytes) {
+        match wire::decode(self.config.group, bytes) {
+            Err(refused) => *self.refused.entry(refused.reason()).or_default() += 1,
+            Ok((sender, _)) if sender == self.me() => {}
+            Ok((sender, body)) => {
+                self.accepted += 1;
+                match body {
+                    Body::Inquiry { nonce, ids } => self.on_inquiry(sender, from, nonce, &ids),
+                    Body::InquiryAnswer { nonce, known } => {
+                        self.on_inquiry_answer(now, sender, nonce, &known)
+                    }
+                    Body::Reconcile { nonce } => self.on_reconcile(now, nonce),
+                    ring_body => self.ring.receive(now, sender, from, multicast, ring_body),
+                }
+            }
+        }
+    }
+
+    fn on_command(&mut self, now: Time, command: Command) {
+        match command {
+            Command::Say {
+                room,
+                text,
+                tag,
+                sent,
+            } => self.say(now, &room, &text, tag, sent),
+            Command::Name(name) => {
+                self.ring.rename(name.clone());
+                self.name = name;
+            }
+            Command::HoldToken { hold_us } => self.ring.hold_token(now, hold_us),
+            Command::Status => {
+                let status = self.status(now);
+                self.notice(Notice::Status(Box::new(status)));
+            }
+            Command::Trace { seq, ring } => self.tell_trace(seq, ring),
+            Command::Checkpoint => self.checkpoint(false),
+            Command::Reconcile => self.start_reconcile(now),
+            Command::Leave => self.start_leaving(now),
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.actions.push(Action::Notice(notice));
+    }
+
+    /// Asks for something to be made durable, and remembers what to do then.
+    fn store(&mut self, store: Store, after: Option<AfterStore>) -> Ticket {
+        self.last_ticket = Ticket(self.last_ticket.0 + 1);
+        self.actions.push(Action::Store(self.last_ticket, store));
+        if let Some(after) = after {
+            self.after.insert(self.last_ticket, after);
+        }
+        self.last_ticket
+    }
+
+    fn on_stored(&mut self, now: Time, ticket: Ticket, moved: &[face::Moved]) {
+        if self.disk_full.take().is_some() {
+            self.notice(Notice::DiskRoom);
+        }
+        let later = self.after.split_off(&Ticket(ticket.0 + 1));
+        let done = std::mem::replace(&mut self.after, later);
+        for after in done.into_values() {
+            match after {
+                AfterStore::Outbox(id) => self.line_is_pending(now, id),
+                AfterStore::Epoch(epoch) => self.ring.epoch_stored(now, epoch),
+                AfterStore::Append(records) => self.appended(now, records, moved),
+                AfterStore::Checkpoint => self.notice(Notice::Checkpointed),
+                AfterStore::LastCheckpoint => {
+                    self.notice(Notice::Checkpointed);
+                    self.actions.push(Action::Exit(Exit::Left));
+                }
+                AfterStore::Rewritten => {
+                    let records = self.held.len();
+                    self.notice(Notice::Reconciled { records });
+                }
+                AfterStore::Reborn => self.begin_new_life(now),
+                AfterStore::Accepted(ring, seq) => self.ring.accepted(now, ring, seq),
+            }
+        }
+    }
+
+    fn on_disk_full(&mut self, reason: String) {
+        if self.disk_full.is_none() {
+            self.notice(Notice::DiskFull(reason.clone()));
+        }
+        self.disk_full = Some(reason);
+    }
+
+    /// Writes a checkpoint.
+    fn checkpoint(&mut self, leaving: bool) {
+        self.dirty = false;
+        let state = CheckpointState {
+            ring: self.ring.installed().map(|state| state.id),
+            delivered: self.delivered,
+            written: self.held.clone(),
+            name: self.name.clone(),
+            rooms: self.rooms.iter().cloned().collect(),
+            leaving,
+        };
+        let after = if leaving {
+            AfterStore::LastCheckpoint
+        } else {
+            AfterStore::Checkpoint
+        };
+        self.store(Store::Checkpoint(Box::new(state)), Some(after));
+    }
+
+    /// Peers have seen a larger incarnation of this id (its disk was wiped, or the clock is wrong): takes a
+    /// larger one, stored before it is used.
+    fn reincarnate(&mut self, seen: Incarnation) {
+        if self.reborn.is_some() {
+            return;
+        }
+        let dice = self.dice.random();
+        let incarnation = Incarnation::next(seen.max(self.me().incarnation), 0, dice);
+        self.reborn = Some(incarnation);
+        let epoch = self.ring.epoch();
+        self.store(Store::Identity { incarnation, epoch }, Some(AfterStore::Reborn));
+    }
+
+    fn begin_new_life(&mut self, now: Time) {
+        let Some(incarnation) = self.reborn.take() else {
+            return;
+        };
+        let settings = Settings {
+            me: Member {
+                id: self.config.id,
+                incarnation,
+            },
+            name: self.name.clone(),
+            stream_port: self.config.stream_port,
+            token_timeout_us: self.config.token_timeout_us,
+            quorum: self.config.quorum,
+            payload_max: self.config.payload_max,
+            epoch: self.ring.epoch(),
+            high: self.ring.high(),
+        };
+        let seed = self.dice.random();
+        self.ring = Ring::new(settings, seed, now);
+        self.counter = 0;
+        self.outbox.values_mut().for_each(Line::undecide);
+    }
+
+    /// Whether this message is known here: in the replica file, on its way there, or in the repair buffer.
+    fn knows(&self, id: MessageId) -> bool {
+        let buffered = |id| {
+            let state = self.ring.installed()?;
+            let undelivered = state.delivered_up_to.next().0..=state.buffer.highest().0;
+            undelivered
+                .into_iter()
+                .find(|n| state.buffer.get(Seq(*n)).is_some_and(|chunk| chunk.id == id))
+        };
+        self.ids.contains(id) || self.unheld.contains_key(&id) || buffered(id).is_some()
+    }
+
+    /// A record's place in the books once it is durable.
+    fn hold(&mut self, record: &Record) {
+        if self.held.insert(record.position) {
+            self.digest.add(record);
+        }
+        self.ids.insert(record.id);
+        self.dirty = true;
+    }
+}

@@ -6,6 +6,7 @@
 
 pub mod content;
 pub mod digest;
+pub mod frames;
 pub mod ids;
 pub mod intervals;
 pub mod positions;

@@ -82,6 +82,22 @@ impl PositionSet {
         })
     }
 
+    /// The ranges of the rings from `first` to `last`, both included, in canonical order.
+    pub fn ranges_between(
+        &self,
+        first: RingId,
+        last: RingId,
+    ) -> impl Iterator<Item = (RingId, Seq, Seq)> + '_ {
+        // A range from a peer may end before it begins, where the map would panic.
+        let rings = self.rings.range(first..=last.max(first));
+        rings.flat_map(|(ring, seqs)| seqs.ranges().map(|(from, to)| (*ring, Seq(from), Seq(to))))
+    }
+
+    /// Takes a whole ring out.
+    pub fn remove_ring(&mut self, ring: &RingId) {
+        self.rings.remove(ring);
+    }
+
     /// How many ranges the set is made of: what it costs.
     pub fn range_count(&self) -> usize {
         self.rings.values().map(Intervals::range_count).sum()

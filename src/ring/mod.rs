@@ -1,1 +1,530 @@
-//! The token ring.
+//! The ring: a token goes round, its holder stamps messages, and the members agree on who they are.
+//!
+//! The protocol is of the Totem single-ring family (Amir, Moser, Melliar-Smith, Agarwal, Ciarfella), with
+//! extended virtual synchrony. A ring goes through four phases:
+//!
+//! - *Gather*: everybody multicasts joins: whom it hears, whom it holds failed. When the views of all who are
+//!   left are equal, the member with the lowest id proposes a ring. (`gather`)
+//! - *Commit*: the commit token goes round twice, first collecting what each member has of the ring it comes
+//!   from, then telling everybody. The epoch is stored before the token goes on. (`commit`)
+//! - *Recover*: members that come from the same ring give each other what some of them lack of it, so that all
+//!   deliver the same; the new ring's token goes round, and nothing is stamped until all are done. (`recover`)
+//! - *Operational*: the token goes round; who holds it sends. (`operational`, `repair`)
+//!
+//! A token is valid in one ring only, and only if its hop number is newer than the last one seen. Whatever
+//! names a ring that is over is *fenced*: refused and counted. Together with the fresh epoch of every ring this
+//! makes a holder that slept harmless: what it sends under its old ring reaches nobody's order.
+//!
+//! The token carries one row a member, which only that member raises: received up to, held up to. So "all have
+//! it" is read off the token, without waiting for a second round as the all-received-up-to of the papers does,
+//! and the token may skip members: when all is received and one member waits, it goes straight there.
+//!
+//! Left out, and why: the accelerated token (data after the pass) because it only pays at high load; safe
+//! delivery as a mode of its own, because the held-up-to rows say the same about every message afterwards
+//! (`--quorum` delivers by them); redundant rings, because a chat has one LAN.
+
+mod buffer;
+pub mod bugs;
+mod commit;
+mod deadlines;
+mod gather;
+mod newcomers;
+mod operational;
+mod recover;
+mod repair;
+mod state;
+mod timing;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddrV4;
+
+use bytes::Bytes;
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+
+use crate::wire::{Body, Chunk};
+use crate::words::{Epoch, Hop, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq, Time};
+
+pub use deadlines::Deadlines;
+pub use state::{Delivery, RingState};
+pub use timing::Timing;
+
+use commit::Committing;
+use gather::Gather;
+use newcomers::Newcomers;
+use recover::Recovering;
+
+/// How many peers' addresses are remembered.
+const PEERS_MAX: usize = 2_048;
+/// How far an epoch may jump.
+pub const JUMP_MAX: u64 = 1 << 32;
+
+/// What a ring needs to know from the start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This life of this node.
+    pub me: Member,
+    /// Its user's name.
+    pub name: String,
+    /// Where it accepts streams.
+    pub stream_port: u16,
+    /// The one knob of time.
+    pub token_timeout_us: u64,
+    /// How many must hold a message before it is delivered; 0 for no quorum.
+    pub quorum: u16,
+    /// The largest datagram payload.
+    pub payload_max: usize,
+    /// The largest epoch in `identity.json` or any record.
+    pub epoch: Epoch,
+    /// The highest number in any record.
+    pub high: Seq,
+}
+
+/// What is known of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Where its datagrams come from, and go to.
+    pub address: SocketAddrV4,
+    /// Where it accepts streams.
+    pub stream_port: u16,
+    /// Its user's name.
+    pub name: String,
+}
+
+/// A message that waits to be stamped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Its id.
+    pub id: MessageId,
+    /// Its content.
+    pub content: Bytes,
+}
+
+/// What a ring wants done or known, in order.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send to the group.
+    Multicast(Body),
+    /// Send to one address.
+    Unicast(SocketAddrV4, Body),
+    /// Store this epoch, then call [`Ring::epoch_stored`].
+    StoreEpoch(Epoch),
+    /// An own message got its number (for a long one: its last fragment's).
+    Stamped(MessageId, Position, Hop),
+    /// A message is delivered. Answer with [`Ring::written`] once it is in the replica, synced.
+    Deliver(Delivery),
+    /// With a quorum: store this chunk, then call [`Ring::accepted`].
+    Accept(RingId, Chunk),
+    /// A new ring is installed; deliveries before this belong to older rings.
+    Installed(Installed),
+    /// What members have received or written has changed.
+    RowsChanged,
+    /// The token was asked for.
+    Requested,
+    /// The token arrived and is used.
+    Granted(Hop),
+    /// The token was handed on.
+    PassedOn(Hop, NodeId),
+    /// The ring is over, for this reason in words.
+    Gathering(String),
+    /// Something under a ring that is over was refused.
+    Fenced(NodeId, RingId),
+    /// A suspension was noticed.
+    Woke(u64),
+    /// A larger incarnation of this node was seen: it needs a larger one.
+    IncarnationSeen(Incarnation),
+    /// This node cannot stay.
+    Expelled(Expelled),
+}
+
+/// Why a node cannot stay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expelled {
+    /// Its id is in use by this member, at this address, under this name.
+    IdTaken(Member, SocketAddrV4, String),
+    /// This incarnation took its place.
+    Superseded(Member),
+    /// The group asks for another quorum.
+    QuorumDiffers(u16),
+    /// Multicast does not reach it.
+    MulticastFiltered,
+}
+
+/// A ring that was just installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// Its name.
+    pub ring: RingId,
+    /// Its members in ring order.
+    pub members: Vec<Member>,
+    /// The members that came from the same ring as this node.
+    pub together: Vec<Member>,
+    /// The ring this node comes from.
+    pub old: Option<RingId>,
+    /// The members of that ring.
+    pub old_members: Vec<Member>,
+    /// The first number.
+    pub first: Seq,
+}
+
+/// Counters of the ring's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RingCounters {
+    /// Datagrams refused because they named a ring that is over.
+    pub fenced: u64,
+    /// Datagrams of rings this node is not in.
+    pub foreign: u64,
+    /// Datagrams that made no sense to this node, such as a token with a wrong number of rows.
+    pub senseless: u64,
+    /// Chunks sent again for others.
+    pub repaired_for_others: u64,
+    /// Chunks that came as a repair.
+    pub repaired_for_me: u64,
+    /// Tokens sent again.
+    pub tokens_resent: u64,
+}
+
+/// What the protocol is doing. `Operational` is the installed ring's own state.
+#[derive(Clone, Debug)]
+enum Phase {
+    Gather(Gather),
+    Commit(Committing),
+    Recover(Box<Recovering>),
+    Operational,
+}
+
+/// The ring protocol of one node.
+#[derive(Clone, Debug)]
+pub struct Ring {
+    settings: Settings,
+    timing: Timing,
+    dice: SmallRng,
+    phase: Phase,
+    /// The ring installed last. It stays, with its buffer, until the next one is installed.
+    installed: Option<RingState>,
+    deadlines: Deadlines,
+    /// The largest epoch seen or proposed; stored before it is used.
+    epoch: Epoch,
+    /// The highest number seen assigned anywhere.
+    high: Seq,
+    peers: BTreeMap<Member, Peer>,
+    /// The largest incarnation seen of each id.
+    incarnations: BTreeMap<NodeId, Incarnation>,
+    newcomers: Newcomers,
+    /// Messages to stamp.
+    queue: VecDeque<Offer>,
+    /// Delivered, not yet written: the numbers.
+    unwritten: BTreeSet<Seq>,
+    /// With a quorum: received, not yet accepted on disk: the numbers.
+    unaccepted: BTreeSet<Seq>,
+    /// The token is wanted although there is nothing to say, and kept for this long.
+    hold_us: Option<u64>,
+    leaving: bool,
+    /// Lines that are being synced and will be offered in a moment.
+    expected_offers: usize,
+    /// When the request that is under way was made.
+    requested_at: Time,
+    /// When multicast from another member was heard last, and how often it should have been since.
+    multicast_heard: Time,
+    multicast_missed: u32,
+    counters: RingCounters,
+    out: Vec<Output>,
+}
+
+impl Ring {
+    /// A ring that begins by looking for others.
+    pub fn new(settings: Settings, seed: u64, now: Time) -> Ring {
+        let mut ring = Ring {
+            timing: Timing::new(settings.token_timeout_us),
+            dice: SmallRng::seed_from_u64(seed),
+            phase: Phase::Operational,
+            installed: None,
+            deadlines: Deadlines::default(),
+            epoch: settings.epoch,
+            high: settings.high,
+            peers: BTreeMap::new(),
+            incarnations: BTreeMap::from([(settings.me.id, settings.me.incarnation)]),
+            newcomers: Newcomers::default(),
+            queue: VecDeque::new(),
+            unwritten: BTreeSet::new(),
+            unaccepted: BTreeSet::new(),
+            hold_us: None,
+            leaving: false,
+            expected_offers: 0,
+            requested_at: now,
+            multicast_heard: now,
+            multicast_missed: 0,
+            counters: RingCounters::default(),
+            out: Vec::new(),
+            settings,
+        };
+        ring.enter_gather(now, "this node starts".into(), &[]);
+        ring
+    }
+
+    /// What is to be done, in order; empties the list.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// When [`Ring::tick`] is due.
+    pub fn deadline(&self) -> Option<Time> {
+        self.deadlines.next()
+    }
+
+    /// All deadlines, for a checker.
+    pub fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
+    }
+
+    /// This life of this node.
+    pub fn me(&self) -> Member {
+        self.settings.me
+    }
+
+    /// The ring installed last.
+    pub fn installed(&self) -> Option<&RingState> {
+        self.installed.as_ref()
+    }
+
+    /// The ring that is being recovered into, if any.
+    pub fn forming(&self) -> Option<&RingState> {
+        match &self.phase {
+            Phase::Recover(recovering) => Some(&recovering.state),
+            Phase::Gather(_) | Phase::Commit(_) | Phase::Operational => None,
+        }
+    }
+
+    /// Whether the installed ring is in operation.
+    pub fn is_operational(&self) -> bool {
+        matches!(self.phase, Phase::Operational)
+    }
+
+    /// The phase by name.
+    pub fn phase_name(&self) -> &'static str {
+        match self.phase {
+            Phase::Gather(_) => "gather",
+            Phase::Commit(_) => "commit",
+            Phase::Recover(_) => "recover",
+            Phase::Operational => "operational",
+        }
+    }
+
+    /// The intervals in force.
+    pub fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
+    /// The counters.
+    pub fn counters(&self) -> &RingCounters {
+        &self.counters
+    }
+
+    /// What is known of a peer.
+    pub fn peer(&self, member: Member) -> Option<&Peer> {
+        self.peers.get(&member)
+    }
+
+    /// The largest epoch seen.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The highest number seen assigned.
+    pub fn high(&self) -> Seq {
+        self.high
+    }
+
+    /// How many messages wait to be stamped.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// While gathering: the ids that have not been heard or do not agree.
+    pub fn not_agreed(&self) -> Vec<NodeId> {
+        match &self.phase {
+            Phase::Gather(gather) => gather.not_agreed(self.settings.me).iter().map(|m| m.id).collect(),
+            Phase::Commit(_) | Phase::Recover(_) | Phase::Operational => Vec::new(),
+        }
+    }
+
+    /// A new name for the joins to come.
+    pub fn rename(&mut self, name: String) {
+        self.settings.name = name;
+    }
+
+    /// A record of this ring and number was seen: later rings and numbers are larger.
+    pub fn saw(&mut self, position: Position) {
+        self.high = self.high.max(position.seq);
+        self.epoch = self.epoch.max(position.ring.epoch);
+    }
+
+    /// Queues a message that is in the synced outbox, and asks for the token.
+    pub fn offer(&mut self, now: Time, offer: Offer) {
+        self.expected_offers = self.expected_offers.saturating_sub(1);
+        self.queue.push_back(offer);
+        self.request(now);
+    }
+
+    /// A message is being synced and will be offered: asks for the token already.
+    pub fn expect_offer(&mut self, now: Time) {
+        self.expected_offers += 1;
+        self.request(now);
+    }
+
+    /// Asks for the token, to keep it for a while.
+    pub fn hold_token(&mut self, now: Time, hold_us: u64) {
+        self.hold_us = Some(hold_us.min(self.settings.token_timeout_us / 2));
+        self.request(now);
+    }
+
+    /// A delivered message is in the replica, synced (or is no message this node keeps).
+    pub fn written(&mut self, now: Time, seq: Seq) {
+        self.unwritten.remove(&seq);
+        self.settle(now);
+    }
+
+    /// Up to where this node has written all it delivered.
+    fn held_up_to(&self, state: &RingState) -> Seq {
+        if self.settings.quorum > 0 {
+            let received = state.buffer.received_up_to();
+            return self
+                .unaccepted
+                .first()
+                .map_or(received, |first| Seq(first.0 - 1).min(received));
+        }
+        match self.unwritten.first() {
+            Some(first) => Seq(first.0 - 1),
+            None => state.delivered_up_to,
+        }
+    }
+
+    /// Whether this member may be heard of no more: it left, or its incarnation is over.
+    fn is_over(&self, member: Member) -> bool {
+        self.incarnations
+            .get(&member.id)
+            .is_some_and(|newest| *newest > member.incarnation)
+    }
+
+    /// Remembers where a member is.
+    fn learn_peer(&mut self, member: Member, peer: Peer) {
+        let newest = self.incarnations.entry(member.id).or_insert(member.incarnation);
+        *newest = (*newest).max(member.incarnation);
+        self.peers.insert(member, peer);
+        if self.peers.len() > PEERS_MAX {
+            let needed: BTreeSet<Member> = self.known_members();
+            let unneeded = self
+                .peers
+                .keys()
+                .copied()
+                .find(|m| !needed.contains(m) && *m != member);
+            if let Some(unneeded) = unneeded {
+                self.peers.remove(&unneeded);
+            }
+        }
+    }
+
+    /// The members of the rings installed and forming.
+    fn known_members(&self) -> BTreeSet<Member> {
+        let installed = self.installed.iter().flat_map(|state| state.members.iter());
+        let forming = self.forming().into_iter().flat_map(|state| state.members.iter());
+        installed.chain(forming).copied().collect()
+    }
+
+    fn multicast(&mut self, body: Body) {
+        self.out.push(Output::Multicast(body));
+    }
+
+    /// Sends to a member, if its address is known.
+    fn unicast(&mut self, to: Member, body: Body) {
+        if let Some(peer) = self.peers.get(&to) {
+            self.out.push(Output::Unicast(peer.address, body));
+        }
+    }
+
+    /// A random part of `us`, so that nodes that failed together do not try again together.
+    fn jitter(&mut self, us: u64) -> u64 {
+        self.dice.random_range(0..=us)
+    }
+
+    /// A datagram arrived from `sender`. Bodies that are not the ring's business must not come here.
+    pub fn receive(&mut self, now: Time, sender: Member, from: SocketAddrV4, multicast: bool, body: Body) {
+        if sender == self.settings.me {
+            return;
+        }
+        self.notice_suspension(now);
+        if multicast && self.known_members().contains(&sender) {
+            self.multicast_heard = now;
+            self.multicast_missed = 0;
+        }
+        match body {
+            Body::Data(data) => self.on_data(now, sender, data),
+            Body::Repair(repair) => self.on_repair(now, sender, repair),
+            Body::Token(token) => self.on_token(now, sender, token),
+            Body::Request(request) => self.on_request(now, sender, request),
+            Body::Join(join) => self.on_join(now, sender, from, join),
+            Body::Commit(commit) => self.on_commit(now, sender, commit),
+            Body::Beacon { ring } => self.on_beacon(now, sender, from, ring),
+            Body::Probe { target, nonce } => self.on_probe(now, from, target, nonce),
+            Body::ProbeAnswer { nonce } => self.on_probe_answer(now, sender, nonce),
+            Body::Nack { ring, ranges } => self.on_nack(sender, ring, &ranges),
+            Body::Leave { ring } => self.on_leave(now, sender, ring),
+            Body::Refuse(refuse) => self.on_refuse(sender, from, refuse),
+            Body::Inquiry { .. } | Body::InquiryAnswer { .. } | Body::Reconcile { .. } => {
+                self.counters.senseless += 1;
+            }
+        }
+        self.expect_token(now);
+    }
+
+    /// The deadline has passed.
+    pub fn tick(&mut self, now: Time) {
+        self.notice_suspension(now);
+        match &self.phase {
+            Phase::Gather(_) => self.tick_gather(now),
+            Phase::Commit(_) | Phase::Recover(_) => self.tick_forming(now),
+            Phase::Operational => {}
+        }
+        self.tick_token(now);
+        self.tick_repair(now);
+        self.tick_newcomers(now);
+        self.expect_token(now);
+    }
+
+    /// Prepares to leave: the token is asked for, so that what is still to be said is said.
+    pub fn leave(&mut self, now: Time) {
+        self.leaving = true;
+        self.request(now);
+    }
+
+    /// Whether leaving would take nothing along: all own lines are stamped and received by all.
+    pub fn may_leave(&self) -> bool {
+        let received = |state: &RingState| state.received_by_all() >= state.high;
+        self.queue.is_empty()
+            && self
+                .installed
+                .as_ref()
+                .is_none_or(|state| state.alone() || received(state))
+    }
+
+    /// Says goodbye and stops taking part.
+    pub fn say_goodbye(&mut self) {
+        if let Some(ring) = self.installed.as_ref().map(|state| state.id) {
+            self.multicast(Body::Leave { ring });
+            self.multicast(Body::Leave { ring });
+        }
+        self.deadlines = Deadlines::default();
+    }
+
+    /// A member left politely: a new ring is formed without waiting for it.
+    fn on_leave(&mut self, now: Time, sender: Member, ring: RingId) {
+        let is_mine = self
+            .installed
+            .as_ref()
+            .is_some_and(|s| s.id == ring && s.index_of(sender).is_some());
+        if is_mine && !matches!(self.phase, Phase::Gather(_)) {
+            self.enter_gather(now, format!("{} left", sender.id), &[sender]);
+        } else if let Phase::Gather(_) = self.phase {
+            self.fail_in_gather(now, sender);
+        }
+    }
+}

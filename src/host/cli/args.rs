@@ -1,0 +1,276 @@
+//! The words of the command line, as clap reads them, and their help.
+
+use std::net::SocketAddrV4;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use super::duration::{self, DurationUs, RangeUs};
+use super::{DemoOptions, Invocation, NodeOptions, Wait, is_sane_name};
+use crate::host::terminal::Level;
+use crate::node::face::RecoverLevel;
+use crate::replica::content::{DEFAULT_ROOM, NAME_BYTES_MAX};
+use crate::words::NodeId;
+
+/// Examples for the long help.
+pub const EXAMPLES: &str = "\
+Examples:
+  node demo                              see the whole story, on this machine alone
+  node --id 1                            chat; start others with --id 2, --id 3 ...
+  node --id 2 --interface 127.0.0.1      a ring that does not leave this machine
+  node --id 3 --delay 0                  write at once, without the artificial delay
+  printf 'a\\nb\\n' | node --id 9 --json   say two lines, print events, end when both have a number
+  node --id 1 --restore 4 --recover none look at the state of checkpoint 4
+";
+
+/// The shortest token timeout: below it, scheduling alone looks like a dead node.
+const TOKEN_TIMEOUT_MIN_US: u64 = 20_000;
+/// The longest token timeout: above it, nobody waits for the ring to heal.
+const TOKEN_TIMEOUT_MAX_US: u64 = 60_000_000;
+
+const WHO: &str = "Who and where";
+const FILES: &str = "Files";
+const RING: &str = "Ring";
+const OUTPUT: &str = "Input and output";
+
+/// A group chat for a LAN without a server.
+///
+/// Nodes form a ring; a token goes round; who holds it gives the next messages their numbers, which are the
+/// same for everybody. Every node keeps all messages in its own file.
+#[derive(Debug, Parser)]
+#[command(
+    name = "node",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+
+    /// This node's number, 1 to 65535, different from all others in the group
+    #[arg(long, value_name = "N", value_parser = id, help_heading = WHO)]
+    id: Option<NodeId>,
+    /// Your name [default: the one used last, else your login]
+    #[arg(long, value_parser = name, help_heading = WHO)]
+    name: Option<String>,
+    /// The room to begin in
+    #[arg(long, value_parser = name, default_value = DEFAULT_ROOM, help_heading = WHO)]
+    room: String,
+    /// Multicast address and port of the group
+    #[arg(long, value_name = "A.B.C.D:PORT", value_parser = group, default_value = "224.1.1.1:5007",
+          help_heading = WHO)]
+    group: SocketAddrV4,
+    /// Network interface, by name or address [default: that of the default route, else loopback]
+    #[arg(long, value_name = "NAME|ADDRESS", help_heading = WHO)]
+    interface: Option<String>,
+
+    /// The folder with replicas/ and checkpoints/
+    #[arg(long, value_name = "DIR", default_value = ".", help_heading = FILES)]
+    data_dir: PathBuf,
+    /// Artificial delay before a message is written, random for each, so that replicas differ for a while;
+    /// 0 for none
+    #[arg(long, value_name = "MIN..MAX", value_parser = duration::parse_range, default_value = "0..150ms",
+          help_heading = FILES)]
+    delay: RangeUs,
+    /// Time between checkpoints; 0 for only on leaving
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "10s",
+          help_heading = FILES)]
+    checkpoint_every: DurationUs,
+    /// Roll back to checkpoint N on purpose; says first what that discards
+    #[arg(long, value_name = "N", help_heading = FILES)]
+    restore: Option<u64>,
+    /// How far recovery goes after a rollback
+    #[arg(long, value_name = "HOW FAR", value_enum, default_value = "peers", help_heading = FILES)]
+    recover: Recover,
+    /// Do not get from others what is missing here
+    #[arg(long, help_heading = FILES)]
+    no_catch_up: bool,
+
+    /// How long without progress until the token is lost, 20ms to 60s; all other times follow from it
+    #[arg(long, value_name = "TIME", value_parser = token_timeout, default_value = "200ms",
+          help_heading = RING)]
+    token_timeout: DurationUs,
+    /// Deliver a message only when K members hold it on disk; a smaller ring is silent
+    #[arg(long, value_name = "K", value_parser = quorum, help_heading = RING)]
+    quorum: Option<u16>,
+    /// Spoil what is received, to see what happens: drop=5%,dup=1%,delay=0..20ms
+    #[arg(long, value_name = "SPEC", help_heading = RING)]
+    chaos: Option<String>,
+    /// Seed of the delay and of --chaos, to repeat a run [default: a fresh one]
+    #[arg(long, value_name = "N", help_heading = RING)]
+    seed: Option<u64>,
+
+    /// Show this many earlier messages at the start
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = OUTPUT)]
+    history: usize,
+    /// Print events, one JSON object a line, instead of messages
+    #[arg(long, help_heading = OUTPUT)]
+    json: bool,
+    /// When input that is piped in has been dealt with
+    #[arg(long, value_name = "FOR", value_enum, default_value = "ordered", help_heading = OUTPUT)]
+    wait: WaitFor,
+    /// How long to wait for that after the last progress
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "30s",
+          help_heading = OUTPUT)]
+    wait_limit: DurationUs,
+    /// Tell all that the protocol does
+    #[arg(short, long, conflicts_with = "quiet", help_heading = OUTPUT, action = ArgAction::SetTrue)]
+    verbose: bool,
+    /// Tell nothing of the protocol
+    #[arg(short, long, help_heading = OUTPUT)]
+    quiet: bool,
+}
+
+/// What else `node` can do.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show the whole story with real processes on this machine, in about half a minute
+    Demo {
+        /// Leave the ring running at the end and say how to join it
+        #[arg(long)]
+        keep: bool,
+        /// Without the pauses that let people read
+        #[arg(long)]
+        fast: bool,
+    },
+}
+
+/// `--recover` as written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Recover {
+    /// Not at all: the state stays at the checkpoint
+    None,
+    /// From the own replica
+    Own,
+    /// From the own replica, then from peers
+    Peers,
+}
+
+/// `--wait` as written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WaitFor {
+    /// Each line is safe in the outbox
+    None,
+    /// Each line has its number
+    Ordered,
+    /// Each line is held by all members of its ring
+    Held,
+}
+
+impl Args {
+    /// The typed options; the error says what is missing.
+    pub fn into_invocation(self) -> Result<Invocation, String> {
+        if let Some(Verb::Demo { keep, fast }) = self.verb {
+            return Ok(Invocation::Demo(DemoOptions { keep, fast }));
+        }
+        let id = self.id.ok_or(
+            "which node is this? Say `node --id 1` to chat (others take --id 2, --id 3 ...), \
+             or `node demo` to see the whole story",
+        )?;
+        Ok(Invocation::Node(Box::new(self.into_options(id))))
+    }
+
+    fn into_options(self, id: NodeId) -> NodeOptions {
+        let level = self.level();
+        NodeOptions {
+            id,
+            name: self.name,
+            room: self.room,
+            group: self.group,
+            interface: self.interface,
+            data_dir: self.data_dir,
+            delay_min_us: self.delay.min_us,
+            delay_max_us: self.delay.max_us,
+            checkpoint_every_us: self.checkpoint_every.0,
+            restore: self.restore,
+            recover: self.recover.into(),
+            catch_up: !self.no_catch_up,
+            token_timeout_us: self.token_timeout.0,
+            quorum: self.quorum.unwrap_or(0),
+            history: self.history,
+            chaos: self.chaos,
+            seed: self.seed,
+            json: self.json,
+            wait: self.wait.into(),
+            wait_limit_us: self.wait_limit.0,
+            level,
+        }
+    }
+
+    fn level(&self) -> Level {
+        match (self.verbose, self.quiet) {
+            (true, _) => Level::Verbose,
+            (_, true) => Level::Quiet,
+            (false, false) => Level::Normal,
+        }
+    }
+}
+
+impl From<Recover> for RecoverLevel {
+    fn from(recover: Recover) -> Self {
+        match recover {
+            Recover::None => RecoverLevel::None,
+            Recover::Own => RecoverLevel::Own,
+            Recover::Peers => RecoverLevel::Peers,
+        }
+    }
+}
+
+impl From<WaitFor> for Wait {
+    fn from(wait: WaitFor) -> Self {
+        match wait {
+            WaitFor::None => Wait::None,
+            WaitFor::Ordered => Wait::Ordered,
+            WaitFor::Held => Wait::Held,
+        }
+    }
+}
+
+fn id(text: &str) -> Result<NodeId, String> {
+    match text.parse() {
+        Ok(number @ 1..) => Ok(NodeId(number)),
+        _ => Err("an id is a whole number, 1 to 65535, that no other node of the group has".into()),
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if is_sane_name(text) {
+        return Ok(text.to_string());
+    }
+    Err(format!(
+        "a name or room has 1 to {NAME_BYTES_MAX} bytes and no control characters; this has {}",
+        text.len()
+    ))
+}
+
+fn group(text: &str) -> Result<SocketAddrV4, String> {
+    let address: SocketAddrV4 = text
+        .parse()
+        .map_err(|_| "write it as A.B.C.D:PORT, like 224.1.1.1:5007".to_string())?;
+    if !address.ip().is_multicast() {
+        return Err(format!(
+            "{} is not a multicast address; those are 224.0.0.0 to 239.255.255.255",
+            address.ip()
+        ));
+    }
+    if address.port() == 0 {
+        return Err("the port must not be 0, or members would not find each other".into());
+    }
+    Ok(address)
+}
+
+fn token_timeout(text: &str) -> Result<DurationUs, String> {
+    let timeout = duration::parse(text)?;
+    if (TOKEN_TIMEOUT_MIN_US..=TOKEN_TIMEOUT_MAX_US).contains(&timeout.0) {
+        return Ok(timeout);
+    }
+    Err(format!("{text} is out of range; 20ms to 60s make sense"))
+}
+
+fn quorum(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(members @ 1..) => Ok(members),
+        _ => Err("a quorum is a number of members, 1 or more; leave --quorum out for none".into()),
+    }
+}

@@ -1,0 +1,245 @@
+//! The network of a node: two sockets, as the protocol wants them.
+//!
+//! *Data and membership* go by multicast and arrive at a socket bound to the group's own address and port,
+//! which any number of nodes on one machine share. *The token and repairs* go by unicast to a socket with a
+//! port of its own, so that a token wakes only the node it is meant for. Both kinds are **sent** from the
+//! unicast socket: the source of any datagram is thereby the address where its sender can be reached, and
+//! peers learn it without being told. It also is how a node knows its own multicasts, which come back to it.
+
+pub mod error;
+pub mod group;
+pub mod interface;
+mod sockets;
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
+
+use bytes::Bytes;
+use mio::net::{TcpListener, UdpSocket};
+use rustix::io::Errno;
+
+pub use error::NetError;
+pub use group::Group;
+pub use interface::Interface;
+
+/// The largest UDP payload there can be is smaller than this, so no read is ever cut short.
+const DATAGRAM_BYTES_MAX: usize = 65_535;
+
+/// Which socket a datagram came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// The group's: data and membership.
+    Multicast,
+    /// The node's own: token and repairs.
+    Unicast,
+}
+
+/// A datagram as it arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Who sent it, as the network says.
+    pub from: SocketAddrV4,
+    /// Whether it came through the group.
+    pub multicast: bool,
+    /// What it carries.
+    pub bytes: Bytes,
+}
+
+/// What reading a socket once gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// A datagram of a peer.
+    Datagram(Received),
+    /// A multicast of this node itself, or an error the network reported: nothing to hand on, read again.
+    Skipped,
+    /// Nothing is waiting.
+    Empty,
+}
+
+/// What became of a datagram that was to be sent. None of it is fatal: the protocol repairs losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The machine took it.
+    Yes,
+    /// The machine has no room for it now; it is lost.
+    NoRoom,
+    /// The network, or the interface, is not there; it is lost.
+    Unreachable(io::ErrorKind),
+    /// The machine refused it for another reason, such as its size; it is lost.
+    Refused(io::ErrorKind),
+}
+
+/// How often things went wrong on the sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetCounters {
+    /// Own multicasts that came back and were dropped.
+    pub own: u64,
+    /// Reads that failed; nothing was lost that had arrived.
+    pub read_errors: u64,
+    /// Sends for which the machine had no room.
+    pub no_room: u64,
+    /// Sends that found no network.
+    pub unreachable: u64,
+    /// Sends refused for another reason.
+    pub refused: u64,
+}
+
+/// The open sockets of a node.
+#[derive(Debug)]
+pub struct Net {
+    group: Group,
+    interface: Interface,
+    multicast: UdpSocket,
+    unicast: UdpSocket,
+    listener: Option<TcpListener>,
+    address: SocketAddrV4,
+    stream_port: u16,
+    receive_buffer_bytes: usize,
+    buffer: Vec<u8>,
+    counters: NetCounters,
+}
+
+impl Net {
+    /// Opens both sockets and the stream listener on `interface`, and joins `group` there.
+    ///
+    /// On an error nothing stays open.
+    pub fn open(group: Group, interface: Interface) -> Result<Net, NetError> {
+        let (multicast, receive_buffer_bytes) = sockets::multicast(group, &interface)?;
+        let (unicast, address) = sockets::unicast(&interface)?;
+        let (listener, stream_port) = sockets::listener(&interface)?;
+        Ok(Net {
+            address: v4(address),
+            stream_port,
+            receive_buffer_bytes,
+            multicast: UdpSocket::from_std(multicast),
+            unicast: UdpSocket::from_std(unicast),
+            listener: Some(TcpListener::from_std(listener)),
+            buffer: vec![0; DATAGRAM_BYTES_MAX],
+            counters: NetCounters::default(),
+            group,
+            interface,
+        })
+    }
+
+    /// The group.
+    pub fn group(&self) -> Group {
+        self.group
+    }
+
+    /// The interface in use.
+    pub fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    /// Where unicast datagrams reach this node, and what its datagrams have as their source.
+    pub fn address(&self) -> SocketAddrV4 {
+        self.address
+    }
+
+    /// Where streams reach this node, at the same address.
+    pub fn stream_port(&self) -> u16 {
+        self.stream_port
+    }
+
+    /// The size of the multicast socket's receive buffer as the system granted it, its own overhead included.
+    pub fn receive_buffer_bytes(&self) -> usize {
+        self.receive_buffer_bytes
+    }
+
+    /// What went wrong so far.
+    pub fn counters(&self) -> NetCounters {
+        self.counters
+    }
+
+    /// The listener for streams; there is one, and it can be taken once.
+    pub fn take_listener(&mut self) -> Option<TcpListener> {
+        self.listener.take()
+    }
+
+    /// The socket of a port, to be watched for readiness.
+    pub fn source(&mut self, port: Port) -> &mut UdpSocket {
+        match port {
+            Port::Multicast => &mut self.multicast,
+            Port::Unicast => &mut self.unicast,
+        }
+    }
+
+    /// Reads one datagram, without waiting.
+    pub fn read(&mut self, port: Port) -> Read {
+        let socket = match port {
+            Port::Multicast => &self.multicast,
+            Port::Unicast => &self.unicast,
+        };
+        match socket.recv_from(&mut self.buffer) {
+            Ok((length, from)) => self.accept(port, length, v4(from)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Read::Empty,
+            Err(_) => {
+                self.counters.read_errors += 1;
+                Read::Skipped
+            }
+        }
+    }
+
+    fn accept(&mut self, port: Port, length: usize, from: SocketAddrV4) -> Read {
+        let multicast = port == Port::Multicast;
+        if multicast && from == self.address {
+            self.counters.own += 1;
+            return Read::Skipped;
+        }
+        let bytes = Bytes::copy_from_slice(&self.buffer[..length]);
+        Read::Datagram(Received {
+            from,
+            multicast,
+            bytes,
+        })
+    }
+
+    /// Sends to the group.
+    pub fn send_multicast(&mut self, bytes: &[u8]) -> Sent {
+        self.send(self.group.address, bytes)
+    }
+
+    /// Sends to one address.
+    pub fn send_unicast(&mut self, to: SocketAddrV4, bytes: &[u8]) -> Sent {
+        self.send(to, bytes)
+    }
+
+    fn send(&mut self, to: SocketAddrV4, bytes: &[u8]) -> Sent {
+        let sent = match self.unicast.send_to(bytes, to.into()) {
+            Ok(_) => Sent::Yes,
+            Err(error) => Sent::of(&error),
+        };
+        match sent {
+            Sent::Yes => {}
+            Sent::NoRoom => self.counters.no_room += 1,
+            Sent::Unreachable(_) => self.counters.unreachable += 1,
+            Sent::Refused(_) => self.counters.refused += 1,
+        }
+        sent
+    }
+}
+
+impl Sent {
+    fn of(error: &io::Error) -> Sent {
+        use io::ErrorKind as Kind;
+        // A full queue and a removed device have no kind of their own.
+        match (error.kind(), Errno::from_io_error(error)) {
+            (Kind::WouldBlock, _) | (_, Some(Errno::NOBUFS)) => Sent::NoRoom,
+            (Kind::NetworkUnreachable | Kind::NetworkDown | Kind::HostUnreachable, _)
+            | (Kind::AddrNotAvailable, _) => Sent::Unreachable(error.kind()),
+            (_, Some(Errno::NODEV)) => Sent::Unreachable(Kind::NetworkDown),
+            (other, _) => Sent::Refused(other),
+        }
+    }
+}
+
+/// The sockets are made for IPv4, so every address of theirs is one.
+fn v4(address: SocketAddr) -> SocketAddrV4 {
+    match address {
+        SocketAddr::V4(address) => address,
+        SocketAddr::V6(_) => unreachable!("an IPv4 socket has IPv4 addresses"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! Makes the sockets and sets their options.
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{Group, Interface, NetError};
+
+/// What a burst of a whole flow-control window may need while the reader is held up. The system may grant less.
+const BUFFER_BYTES: usize = 4 << 20;
+/// Datagrams stay on the LAN.
+const MULTICAST_TTL: u32 = 1;
+/// Connections that wait to be accepted; more than there may be streams is not needed.
+const LISTEN_BACKLOG: i32 = 16;
+
+/// The socket for what comes through the group, and the size of its receive buffer.
+///
+/// It is bound to the group's own address, so that it gets nothing but the group's datagrams, and shares the
+/// port with other nodes of this machine; each of them gets every datagram.
+pub fn multicast(group: Group, interface: &Interface) -> Result<(UdpSocket, usize), NetError> {
+    let address = group.address();
+    let failed = |error| NetError::NoSocket {
+        what: "the group",
+        address,
+        error,
+    };
+    let socket = udp().map_err(failed)?;
+    share(&socket).map_err(failed)?;
+    let granted = enlarge(&socket).map_err(failed)?;
+    match socket.bind(&SocketAddr::V4(address).into()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(NetError::PortTaken(address)),
+        Err(error) => return Err(failed(error)),
+    }
+    let joined = socket.join_multicast_v4(address.ip(), &interface.address);
+    joined.map_err(|error| {
+        let interface = interface.to_string();
+        NetError::CannotJoin {
+            group: address,
+            interface,
+            error,
+        }
+    })?;
+    Ok((socket.into(), granted))
+}
+
+/// The node's own socket, for all that is sent and for unicast, and its address.
+pub fn unicast(interface: &Interface) -> Result<(UdpSocket, SocketAddr), NetError> {
+    let address = SocketAddrV4::new(interface.address, 0);
+    let open = || {
+        let socket = udp()?;
+        enlarge(&socket)?;
+        socket.set_multicast_if_v4(&interface.address)?;
+        socket.set_multicast_ttl_v4(MULTICAST_TTL)?;
+        // Other nodes of this machine must hear it.
+        socket.set_multicast_loop_v4(true)?;
+        socket.bind(&SocketAddr::V4(address).into())?;
+        let socket = UdpSocket::from(socket);
+        let address = socket.local_addr()?;
+        Ok((socket, address))
+    };
+    let what = "unicast datagrams";
+    open().map_err(|error| NetError::NoSocket { what, address, error })
+}
+
+/// The listener for streams, and its port.
+pub fn listener(interface: &Interface) -> Result<(TcpListener, u16), NetError> {
+    let address = SocketAddrV4::new(interface.address, 0);
+    let open = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&SocketAddr::V4(address).into())?;
+        socket.listen(LISTEN_BACKLOG)?;
+        let listener = TcpListener::from(socket);
+        let port = listener.local_addr()?.port();
+        Ok((listener, port))
+    };
+    let what = "streams";
+    open().map_err(|error| NetError::NoSocket { what, address, error })
+}
+
+fn udp() -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Lets several nodes of this machine have the same multicast port.
+fn share(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)?;
+    // Linux gives a multicast datagram to all that share an address; elsewhere it takes this option too.
+    #[cfg(not(target_os = "linux"))]
+    socket.set_reuse_port(true)?;
+    // Without this, datagrams of groups that other programs joined on other interfaces would come in here.
+    #[cfg(target_os = "linux")]
+    socket.set_multicast_all_v4(false)?;
+    Ok(())
+}
+
+/// Asks for large buffers, and returns the receive buffer that was granted. Linux cuts the wish down to its
+/// limit; other systems refuse it, so the wish is halved until it is granted.
+fn enlarge(socket: &Socket) -> io::Result<usize> {
+    let wishes = || std::iter::successors(Some(BUFFER_BYTES), |size| Some(size / 2)).take(6);
+    let _granted = wishes().any(|size| socket.set_recv_buffer_size(size).is_ok());
+    let _granted = wishes().any(|size| socket.set_send_buffer_size(size).is_ok());
+    socket.recv_buffer_size()
+}

@@ -1,0 +1,150 @@
+//! Two nodes' sockets on loopback.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll, Token};
+
+use super::*;
+
+/// A port nobody uses at the moment.
+fn free_port() -> u16 {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.local_addr().unwrap().port()
+}
+
+fn group(port: u16) -> Group {
+    format!("224.1.1.1:{port}").parse().unwrap()
+}
+
+fn open(group: Group) -> Net {
+    let interface = Interface::resolve(Some("127.0.0.1")).unwrap();
+    Net::open(group, interface).unwrap()
+}
+
+/// Waits for a datagram; `None` after two seconds.
+fn wait(net: &mut Net, port: Port) -> Option<Received> {
+    let mut poll = Poll::new().unwrap();
+    let source = net.source(port);
+    poll.registry()
+        .register(source, Token(0), Interest::READABLE)
+        .unwrap();
+    let mut events = Events::with_capacity(4);
+    let mut found = None;
+    while found.is_none() {
+        poll.poll(&mut events, Some(Duration::from_secs(2))).unwrap();
+        if events.is_empty() {
+            break;
+        }
+        found = drain(net, port).into_iter().next();
+    }
+    poll.registry().deregister(net.source(port)).unwrap();
+    found
+}
+
+fn drain(net: &mut Net, port: Port) -> Vec<Received> {
+    let mut found = Vec::new();
+    loop {
+        match net.read(port) {
+            Read::Datagram(datagram) => found.push(datagram),
+            Read::Skipped => {}
+            Read::Empty => return found,
+        }
+    }
+}
+
+#[test]
+fn two_nodes_on_one_machine_hear_each_other_both_ways() {
+    let group = group(free_port());
+    let (mut a, mut b) = (open(group), open(group));
+    assert_ne!(a.address(), b.address());
+    assert!(a.receive_buffer_bytes() > 0);
+
+    assert_eq!(a.send_multicast(b"data"), Sent::Yes);
+    let data = wait(&mut b, Port::Multicast).expect("the multicast arrives");
+    assert_eq!((&data.bytes[..], data.multicast), (&b"data"[..], true));
+
+    // The source of a multicast is where its sender can be answered.
+    assert_eq!(data.from, a.address());
+    assert_eq!(b.send_unicast(data.from, b"token"), Sent::Yes);
+    let token = wait(&mut a, Port::Unicast).expect("the unicast arrives");
+    assert_eq!((&token.bytes[..], token.multicast), (&b"token"[..], false));
+    assert_eq!(token.from, b.address());
+}
+
+#[test]
+fn own_multicasts_come_back_and_are_dropped() {
+    let group = group(free_port());
+    let (mut a, mut b) = (open(group), open(group));
+    a.send_multicast(b"mine");
+    b.send_multicast(b"other");
+    let heard = wait(&mut a, Port::Multicast).expect("the other's arrives");
+    assert_eq!(&heard.bytes[..], b"other");
+    assert_eq!(a.counters().own, 1);
+}
+
+#[test]
+fn groups_that_share_a_port_do_not_hear_each_other() {
+    let port = free_port();
+    let (mut a, mut b) = (
+        open(group(port)),
+        open(format!("224.1.1.2:{port}").parse().unwrap()),
+    );
+    let mut c = open(group(port));
+    a.send_multicast(b"first group");
+    wait(&mut c, Port::Multicast).expect("the same group hears it");
+    assert_eq!(drain(&mut b, Port::Multicast), []);
+}
+
+#[test]
+fn a_port_taken_by_another_program_is_named() {
+    let greedy = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let port = greedy.local_addr().unwrap().port();
+    let interface = Interface::resolve(Some("127.0.0.1")).unwrap();
+    let error = Net::open(group(port), interface).unwrap_err();
+    assert!(matches!(error, NetError::PortTaken(_)), "{error}");
+    assert_eq!(error.exit_code(), 5);
+    assert!(error.to_string().starts_with(&format!("port {port} is taken")));
+}
+
+#[test]
+fn an_address_that_is_not_here_is_an_error_with_the_address() {
+    let interface = Interface {
+        name: "gone0".to_string(),
+        address: Ipv4Addr::new(203, 0, 113, 7),
+        is_loopback: false,
+    };
+    let error = Net::open(group(free_port()), interface).unwrap_err();
+    assert_eq!(error.exit_code(), 1);
+    assert!(error.to_string().contains("gone0 (203.0.113.7)"), "{error}");
+}
+
+#[test]
+fn a_datagram_too_large_is_counted_and_not_fatal() {
+    let mut a = open(group(free_port()));
+    let sent = a.send_multicast(&[0; 70_000]);
+    assert!(matches!(sent, Sent::Refused(_)), "{sent:?}");
+    assert_eq!(a.counters().refused, 1);
+    assert_eq!(a.send_multicast(b"fits"), Sent::Yes);
+}
+
+#[test]
+fn the_largest_datagram_arrives_whole() {
+    let group = group(free_port());
+    let (mut a, mut b) = (open(group), open(group));
+    let bytes = vec![7; 65_507];
+    assert_eq!(a.send_unicast(b.address(), &bytes), Sent::Yes);
+    let got = wait(&mut b, Port::Unicast).expect("it arrives");
+    assert_eq!(got.bytes, bytes);
+}
+
+#[test]
+fn failures_of_sending_are_told_apart() {
+    let of = |errno: Errno| Sent::of(&io::Error::from_raw_os_error(errno.raw_os_error()));
+    assert_eq!(of(Errno::AGAIN), Sent::NoRoom);
+    assert_eq!(of(Errno::NOBUFS), Sent::NoRoom);
+    assert!(matches!(of(Errno::NETUNREACH), Sent::Unreachable(_)));
+    assert!(matches!(of(Errno::NETDOWN), Sent::Unreachable(_)));
+    assert!(matches!(of(Errno::NODEV), Sent::Unreachable(_)));
+    assert!(matches!(of(Errno::CONNREFUSED), Sent::Refused(_)));
+}

@@ -1,0 +1,86 @@
+//! Who is who: the names that go with the ids, as far as messages and the ring have told.
+
+use std::collections::BTreeMap;
+
+use super::visible;
+use crate::words::NodeId;
+
+/// Names by id. Bounded by the number of ids.
+#[derive(Clone, Debug, Default)]
+pub struct People(BTreeMap<NodeId, String>);
+
+impl People {
+    /// Remembers the name last used by a node, made safe to show.
+    pub fn learn(&mut self, id: NodeId, name: &str) {
+        if !name.trim().is_empty() {
+            self.0.insert(id, visible::name(name));
+        }
+    }
+
+    /// A node as shown: `ana·3`, or `node 3` if its name is not known.
+    pub fn who(&self, id: NodeId) -> String {
+        match self.0.get(&id) {
+            Some(name) => format!("{name}·{id}"),
+            None => format!("node {id}"),
+        }
+    }
+
+    /// Several nodes as shown: `ana·3, bob·1 and node 2`.
+    pub fn all(&self, ids: &[NodeId]) -> String {
+        match ids {
+            [] => "nobody".to_string(),
+            [one] => self.who(*one),
+            [first @ .., last] => {
+                let first: Vec<String> = first.iter().map(|id| self.who(*id)).collect();
+                format!("{} and {}", first.join(", "), self.who(*last))
+            }
+        }
+    }
+
+    /// The node meant by an id, a name, or both: `3`, `ana`, `ana·3`. A name that several use means the lowest.
+    pub fn find(&self, text: &str) -> Option<NodeId> {
+        let text = text.trim();
+        if let Some(id) = text.rsplit('·').next().and_then(|id| id.parse().ok()) {
+            return Some(NodeId(id));
+        }
+        let wanted = text.to_lowercase();
+        self.0
+            .iter()
+            .find_map(|(id, name)| (name.to_lowercase() == wanted).then_some(*id))
+    }
+
+    /// All names, for completion.
+    pub fn names(&self) -> Vec<String> {
+        self.0.values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_shown_by_name_and_id() {
+        let mut people = People::default();
+        people.learn(NodeId(3), "ana\u{1b}");
+        people.learn(NodeId(1), "Bob");
+        people.learn(NodeId(2), "  ");
+        assert_eq!(people.who(NodeId(3)), "ana␛·3");
+        assert_eq!(people.who(NodeId(2)), "node 2");
+        let ids = [NodeId(1), NodeId(2), NodeId(3)];
+        assert_eq!(people.all(&ids), "Bob·1, node 2 and ana␛·3");
+        assert_eq!(people.all(&ids[..1]), "Bob·1");
+        assert_eq!(people.all(&[]), "nobody");
+    }
+
+    #[test]
+    fn people_are_found_by_name_or_id() {
+        let mut people = People::default();
+        people.learn(NodeId(7), "ana");
+        people.learn(NodeId(3), "Ana");
+        assert_eq!(people.find("ana"), Some(NodeId(3)));
+        assert_eq!(people.find("ana·7"), Some(NodeId(7)));
+        assert_eq!(people.find("9"), Some(NodeId(9)));
+        assert_eq!(people.find("eva"), None);
+    }
+}

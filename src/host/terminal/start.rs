@@ -1,0 +1,181 @@
+//! The first lines: who this node is, where it listens and writes, and what it found on its disk.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+
+use super::clock::Zone;
+use super::visible;
+use crate::host::cli::duration;
+use crate::replica::content::rfc3339;
+use crate::words::{Incarnation, NodeId, WallTime};
+
+/// Who, where and how: known before the first datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The node's id.
+    pub id: NodeId,
+    /// This life.
+    pub incarnation: Incarnation,
+    /// The user's name.
+    pub name: String,
+    /// The room to begin in.
+    pub room: String,
+    /// The interface in use, by name.
+    pub interface: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Multicast address and port.
+    pub group: SocketAddrV4,
+    /// The artificial delay: shortest.
+    pub delay_min_us: u64,
+    /// The artificial delay: longest.
+    pub delay_max_us: u64,
+    /// The replica file.
+    pub replica: PathBuf,
+    /// The folder of the checkpoints.
+    pub checkpoints: PathBuf,
+}
+
+/// What was found on the disk, in numbers. What comes from peers is told later, by `CaughtUp`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Story {
+    /// Nothing was there: the first start in this folder.
+    pub fresh: bool,
+    /// The checkpoint started from; `None` if there was none.
+    pub checkpoint: Option<u64>,
+    /// When it was written.
+    pub checkpoint_time: Option<WallTime>,
+    /// Messages in the replica that came after the checkpoint and were discarded from state.
+    pub rolled_back: u64,
+    /// How many of them were recovered from the own replica.
+    pub recovered_own: u64,
+    /// Damaged records set aside in a file.
+    pub set_aside: u64,
+    /// What else the user should know, each a sentence.
+    pub warnings: Vec<String>,
+}
+
+/// Who, where and how, in four lines.
+pub fn start_lines(start: &Start) -> Vec<String> {
+    let (name, room) = (visible::name(&start.name), visible::name(&start.room));
+    let delay = match (start.delay_min_us, start.delay_max_us) {
+        (_, 0) => "no artificial delay".to_string(),
+        (min, max) => format!(
+            "artificial delay {}..{} before writing (--delay 0 turns it off)",
+            duration::show(min),
+            duration::show(max)
+        ),
+    };
+    vec![
+        format!("{name}·{} in room {room}; /help lists the commands", start.id),
+        format!(
+            "group {} on {} ({})",
+            start.group,
+            visible::line(&start.interface),
+            start.address
+        ),
+        format!(
+            "messages in {}, checkpoints in {}; {delay}",
+            visible::line(&start.replica.to_string_lossy()),
+            visible::line(&start.checkpoints.to_string_lossy())
+        ),
+        "there is no key: anyone on this network can read along and join in".to_string(),
+    ]
+}
+
+/// What was found on the disk, in sentences with numbers.
+pub fn story_lines(story: &Story, zone: &Zone) -> Vec<String> {
+    let mut lines = vec![beginning(story, zone)];
+    if story.set_aside > 0 {
+        lines.push(format!("{} set aside", count(story.set_aside, "damaged record")));
+    }
+    lines.extend(story.warnings.iter().map(|text| visible::line(text)));
+    lines
+}
+
+/// The sentence about checkpoint, rollback and recovery.
+fn beginning(story: &Story, zone: &Zone) -> String {
+    if story.fresh {
+        return "first start here: nothing to restore".to_string();
+    }
+    let from = match (story.checkpoint, story.checkpoint_time) {
+        (Some(number), Some(time)) => format!("checkpoint {number} of {}", when(time, zone)),
+        (Some(number), None) => format!("checkpoint {number}"),
+        (None, _) => "no checkpoint".to_string(),
+    };
+    format!(
+        "{from}: {} rolled back, {} recovered from the own replica",
+        count(story.rolled_back, "message"),
+        story.recovered_own
+    )
+}
+
+/// A wall-clock time as day and minute.
+fn when(time: WallTime, zone: &Zone) -> String {
+    let text = rfc3339(time);
+    match zone.moment(&text) {
+        Some(moment) => format!("{} {}", moment.date(), moment.clock()),
+        None => text,
+    }
+}
+
+/// A number with its noun: `1 message`, `2 messages`.
+pub fn count(number: u64, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn the_first_lines_say_who_where_and_how() {
+        assert_eq!(
+            start_lines(&samples::start()),
+            [
+                "ana·3 in room geral; /help lists the commands",
+                "group 224.1.1.1:5007 on lo (127.0.0.1)",
+                "messages in ./replicas/node-3.jsonl, checkpoints in ./checkpoints/node-3; \
+                 artificial delay 0..150ms before writing (--delay 0 turns it off)",
+                "there is no key: anyone on this network can read along and join in",
+            ]
+        );
+        let calm = Start {
+            delay_max_us: 0,
+            ..samples::start()
+        };
+        assert!(start_lines(&calm)[2].ends_with("no artificial delay"));
+    }
+
+    #[test]
+    fn the_story_is_told_in_numbers() {
+        assert_eq!(
+            story_lines(&samples::story(), &Zone::utc()),
+            [
+                "checkpoint 12 of 2025-11-20 23:06: 7 messages rolled back, 7 recovered from the own replica",
+                "1 damaged record set aside",
+                "checkpoint 13 is cut; checkpoint 12 is used",
+            ]
+        );
+        let fresh = Story {
+            fresh: true,
+            ..Story::default()
+        };
+        assert_eq!(
+            story_lines(&fresh, &Zone::utc()),
+            ["first start here: nothing to restore"]
+        );
+        let none = Story {
+            rolled_back: 1,
+            ..Story::default()
+        };
+        assert_eq!(
+            story_lines(&none, &Zone::utc()),
+            ["no checkpoint: 1 message rolled back, 0 recovered from the own replica"]
+        );
+    }
+}

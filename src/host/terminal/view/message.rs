@@ -1,0 +1,114 @@
+//! Messages as lines, and the lines of one's own that are to become messages.
+
+use bytes::Bytes;
+
+use super::{Level, Shown, View};
+use crate::host::terminal::visible;
+use crate::replica::content::Content;
+use crate::replica::record::Record;
+use crate::words::{MessageId, NodeId};
+
+/// How wide the echo of a pending line may be; it only says which line is meant.
+const ECHO_COLUMNS: usize = 60;
+
+/// Where the further lines of a message begin: nothing that starts there can look like a message of its own.
+const CONTINUED: &str = "    │ ";
+
+/// How a text begins that says what one does.
+pub const ACTION: &str = "/me ";
+
+impl View {
+    /// A message was delivered.
+    pub(super) fn message(&mut self, record: &Record, late: bool, own: bool) {
+        self.pending.remove(&record.id);
+        self.numbers.saw(record.position);
+        match Content::from_bytes(&record.content) {
+            Ok(content) => self.readable(record, &content, late, own),
+            Err(why) => {
+                let name = self.numbers.name(record.position);
+                let from = self.people.who(record.id.sender.id);
+                self.alarm(&format!(
+                    "{name} of {from} cannot be read: {}",
+                    visible::line(&why.to_string())
+                ));
+            }
+        }
+    }
+
+    fn readable(&mut self, record: &Record, content: &Content, late: bool, own: bool) {
+        let from = record.id.sender.id;
+        self.people.learn(from, &content.name);
+        self.know_room(&content.room);
+        let clock = self.clock(&content.sent, late);
+        let room = self.room_mark(&content.room);
+        let body = self.body(from, &visible::name(&content.name), &content.text, own);
+        let number = self.manner.style.dim(&self.numbers.name(record.position));
+        let clock = self.manner.style.dim(&clock);
+        let mark = if late {
+            self.manner.style.dim(" (came late)")
+        } else {
+            String::new()
+        };
+        self.out
+            .push(Shown::Data(format!("{number} {clock} {room}{body}{mark}")));
+    }
+
+    /// The minute it was said; the day too where it is another one than that of the message before.
+    fn clock(&mut self, sent: &str, late: bool) -> String {
+        let Some(moment) = self.manner.zone.moment(sent) else {
+            return "--:--".to_string();
+        };
+        if self.day == Some(moment.day) {
+            return moment.clock();
+        }
+        if late {
+            return format!("{} {}", moment.date(), moment.clock());
+        }
+        self.day = Some(moment.day);
+        self.talk(Level::Normal, &format!("— {} —", moment.date()));
+        moment.clock()
+    }
+
+    /// The room, where it is not the current one.
+    fn room_mark(&self, room: &str) -> String {
+        if room == self.room {
+            return String::new();
+        }
+        format!("[{}] ", visible::name(room))
+    }
+
+    /// Who and what.
+    fn body(&self, from: NodeId, name: &str, text: &str, own: bool) -> String {
+        let who = format!("{name}·{from}");
+        let who = if own {
+            self.manner.style.bold(&who)
+        } else {
+            self.manner.style.name(from.0, &who)
+        };
+        match text.strip_prefix(ACTION) {
+            Some(action) => format!("* {who} {}", self.text(action)),
+            None => format!("{who} {}", self.text(text)),
+        }
+    }
+
+    /// The text: for people over several lines if it has them, for programs on one.
+    fn text(&self, text: &str) -> String {
+        if self.manner.for_people {
+            visible::lines(text).join(&format!("\n{CONTINUED}"))
+        } else {
+            visible::line(text)
+        }
+    }
+
+    /// An own line is safe in the outbox.
+    pub(super) fn pending(&mut self, id: MessageId, tag: Option<u64>, content: &Bytes) {
+        self.pending.insert(id);
+        let text = Content::from_bytes(content).map_or_else(|_| String::new(), |content| content.text);
+        let echo = visible::cut(&visible::line(&text), ECHO_COLUMNS);
+        let line = match tag {
+            Some(_) => format!("· pending: {echo}"),
+            None => format!("· pending, from an earlier life: {echo}"),
+        };
+        self.talk(self.tick_level(), &line);
+    }
+}

@@ -1,0 +1,304 @@
+//! Golden lines for what happens.
+
+use super::*;
+use crate::host::terminal::samples::{self, content, id, member, position, ring};
+use crate::node::face::Why;
+use crate::replica::record::Record;
+use crate::words::Hop;
+
+fn view(level: Level, for_people: bool) -> View {
+    let manner = Manner {
+        style: Style::PLAIN,
+        talk_style: Style::PLAIN,
+        zone: Zone::utc(),
+        level,
+        for_people,
+    };
+    let mut view = View::new(manner, NodeId(3), "geral");
+    view.day = Zone::utc()
+        .moment("2026-11-21T00:00:00Z")
+        .map(|moment| moment.day);
+    view.people.learn(NodeId(1), "bob");
+    view
+}
+
+fn show(view: &mut View, notices: &[Notice]) -> Vec<String> {
+    for notice in notices {
+        view.notice(notice);
+    }
+    let text = |shown| match shown {
+        Shown::Data(text) => format!("out {text}"),
+        Shown::Talk(text) => format!("err {text}"),
+    };
+    view.take().into_iter().map(text).collect()
+}
+
+fn said(from: u16, seq: u64, room: &str, text: &str) -> Notice {
+    Notice::Message {
+        record: Record {
+            id: id(from, seq),
+            position: position(4, seq),
+            content: content(from, "ana", room, text),
+        },
+        late: false,
+        own: from == 3,
+    }
+}
+
+fn pending(counter: u64, text: &str) -> Notice {
+    Notice::Pending {
+        id: id(3, counter),
+        tag: Some(counter),
+        content: content(3, "ana", "geral", text),
+    }
+}
+
+fn held(seq: u64, k: u16) -> Notice {
+    Notice::Held {
+        id: id(3, seq),
+        position: position(4, seq),
+        k,
+        n: 3,
+    }
+}
+
+#[test]
+fn messages_have_number_time_name_and_text() {
+    let mut view = view(Level::Normal, true);
+    let notices = [
+        said(2, 42, "geral", "oi"),
+        said(2, 43, "sala", "olá"),
+        said(2, 44, "geral", "/me acena"),
+        said(2, 45, "geral", "um\n#46 14:03 bob·1 falso"),
+    ];
+    assert_eq!(
+        show(&mut view, &notices),
+        [
+            "out #42 14:03 ana·2 oi",
+            "out #43 14:03 [sala] ana·2 olá",
+            "out #44 14:03 * ana·2 acena",
+            "out #45 14:03 ana·2 um\n    │ #46 14:03 bob·1 falso",
+        ]
+    );
+    view.go_to("sala");
+    assert_eq!(
+        show(&mut view, &[said(2, 47, "sala", "aqui")]),
+        ["out #47 14:03 ana·2 aqui"]
+    );
+    assert_eq!(view.rooms(), ["geral", "sala"]);
+    let prompt = view.prompt();
+    assert_eq!(prompt.room, "sala");
+    assert_eq!(prompt.words.people, ["bob", "ana"]);
+}
+
+#[test]
+fn for_programs_a_message_is_one_line() {
+    let mut view = view(Level::Normal, false);
+    assert_eq!(
+        show(&mut view, &[said(2, 42, "geral", "um\ndois")]),
+        ["out #42 14:03 ana·2 um␊dois"]
+    );
+}
+
+#[test]
+fn an_own_line_goes_through_its_ticks() {
+    let mut view = view(Level::Normal, true);
+    assert_eq!(
+        show(&mut view, &[pending(42, "oi"), Notice::Request]),
+        ["err · pending: oi", "err token: asked for"]
+    );
+    let round = [
+        Notice::Grant(Hop(8)),
+        said(3, 42, "geral", "oi"),
+        Notice::Pass(Hop(9), NodeId(1)),
+    ];
+    assert_eq!(
+        show(&mut view, &round),
+        [
+            "out #42 14:03 ana·3 oi",
+            "err token: granted (hop 8), passed to bob·1 (hop 9)",
+        ]
+    );
+    assert_eq!(show(&mut view, &[held(42, 2)]), [""; 0]);
+    assert_eq!(
+        show(&mut view, &[held(42, 3), held(43, 3)]),
+        ["err ✓✓ #42–#43 held by all 3"]
+    );
+}
+
+#[test]
+fn the_idle_token_is_told_of_with_v_only() {
+    let round = [Notice::Grant(Hop(8)), Notice::Pass(Hop(9), NodeId(1))];
+    assert_eq!(show(&mut view(Level::Normal, true), &round), [""; 0]);
+    assert_eq!(show(&mut view(Level::Verbose, true), &round).len(), 1);
+    let mut waiting = view(Level::Normal, true);
+    show(&mut waiting, &[pending(1, "oi")]);
+    assert_eq!(show(&mut waiting, &round[..1]), ["err token: granted (hop 8)"]);
+    assert_eq!(
+        show(&mut waiting, &round[1..]),
+        ["err token: passed to bob·1 (hop 9)"]
+    );
+}
+
+#[test]
+fn a_ring_change_is_one_line() {
+    let mut view = view(Level::Normal, true);
+    assert_eq!(
+        show(&mut view, &[ring(&[1, 3], &[1, 3], &[2])]),
+        ["err — ring of 2: bob·1, you·3 (epoch 4); joined: bob·1; left: node 2"]
+    );
+}
+
+#[test]
+fn quiet_shows_messages_answers_and_alarms_only() {
+    let mut quiet = view(Level::Quiet, true);
+    let lines = show(&mut quiet, &samples::notices());
+    assert_eq!(
+        lines,
+        [
+            "err ! line 5 not said: too long",
+            "out #42 14:03 ana·3 oi",
+            "err ! #41 of ana·3 cannot be read: not a message content: does not begin with \"from\" on one line",
+            "err ! conflict: two contents under id 3-1763680000000000-17 at #42; the one already held stays",
+            "err reconciled: 42 messages in canonical order",
+            "err ! the disk is full (No space left on device): nothing new is sent until there is room, \
+             and nothing is lost",
+            "err ! there is room on the disk again",
+        ]
+        .into_iter()
+        .map(String::from)
+        .chain(quiet_trace())
+        .chain(["err ! the clock went back".to_string()])
+        .collect::<Vec<_>>()
+    );
+}
+
+/// The answers to `/trace` among the samples.
+fn quiet_trace() -> Vec<String> {
+    let mut people = People::default();
+    people.learn(NodeId(1), "bob");
+    let mut lines = report::trace(Some("#42"), &samples::steps(), &people);
+    lines.extend(report::trace(None, &[], &people));
+    lines.into_iter().map(|line| format!("err {line}")).collect()
+}
+
+#[test]
+fn verbose_tells_of_every_notice() {
+    for notice in samples::notices() {
+        let mut view = view(Level::Verbose, true);
+        view.ask(Question::Why);
+        let lines = show(&mut view, std::slice::from_ref(&notice));
+        let silent = matches!(notice, Notice::Pass(..));
+        assert_eq!(lines.is_empty(), silent, "{notice:?}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_new_day_and_a_late_message_are_marked() {
+    let mut view = view(Level::Normal, true);
+    view.day = None;
+    let mut late = said(2, 41, "geral", "antes");
+    if let Notice::Message { record, late, .. } = &mut late {
+        *late = true;
+        let content = String::from_utf8(record.content.to_vec()).unwrap();
+        record.content = content.replace("2026-11-21", "2026-11-20").into();
+    }
+    assert_eq!(
+        show(&mut view, &[said(2, 42, "geral", "oi"), late]),
+        [
+            "err — 2026-11-21 —",
+            "out #42 14:03 ana·2 oi",
+            "out #41 2026-11-20 14:03 ana·2 antes (came late)",
+        ]
+    );
+}
+
+#[test]
+fn a_number_that_two_rings_gave_is_shown_with_its_ring() {
+    let mut view = view(Level::Normal, true);
+    show(&mut view, &[said(2, 42, "geral", "oi")]);
+    let mut other = said(5, 42, "geral", "eu também");
+    if let Notice::Message { record, .. } = &mut other {
+        record.position = position(5, 42);
+    }
+    assert_eq!(show(&mut view, &[other]), ["out #42@5.1 14:03 ana·5 eu também"]);
+}
+
+#[test]
+fn nothing_of_others_reaches_the_terminal_raw() {
+    let nasty = "\u{1b}[2J\u{9b}31m\u{202e}\u{7}\0\r";
+    let mut view = view(Level::Verbose, true);
+    let mut message = said(2, 42, "geral", nasty);
+    if let Notice::Message { record, .. } = &mut message {
+        record.content = content(2, nasty, nasty, nasty);
+    }
+    let Notice::Status(mut status) = Notice::Status(Box::new(samples::status(Why::DiskFull(nasty.into()))))
+    else {
+        unreachable!("just built");
+    };
+    status.members[0].name = nasty.into();
+    view.ask(Question::Ring { verbose: true });
+    view.ask(Question::Why);
+    let notices = [
+        message,
+        Notice::Gathering(nasty.into()),
+        Notice::Warning(nasty.into()),
+        Notice::DiskFull(nasty.into()),
+        Notice::Refused {
+            tag: 1,
+            reason: nasty.into(),
+        },
+        Notice::Status(status.clone()),
+        Notice::Status(status),
+        Notice::Pending {
+            id: id(3, 1),
+            tag: None,
+            content: content(3, nasty, nasty, nasty),
+        },
+    ];
+    for line in show(&mut view, &notices) {
+        let raw = line.chars().find(|char| char.is_control() || *char == '\u{202e}');
+        assert_eq!(raw, None, "{line:?}");
+    }
+}
+
+#[test]
+fn catching_up_is_told_in_tenths() {
+    let step = |done| Notice::CatchingUp {
+        peer: NodeId(1),
+        done,
+        total: 1_000,
+    };
+    let mut view = view(Level::Normal, true);
+    let steps: Vec<Notice> = (0..=1_000).step_by(10).map(step).collect();
+    let lines = show(&mut view, &steps);
+    assert_eq!(lines.len(), 11, "{lines:?}");
+    assert_eq!(lines[1], "err catching up 100/1000 from bob·1");
+}
+
+#[test]
+fn a_checkpoint_that_was_asked_for_is_told() {
+    let mut view = view(Level::Normal, true);
+    assert_eq!(show(&mut view, &[Notice::Checkpointed]), [""; 0]);
+    view.expect_checkpoint();
+    let lines = show(&mut view, &[Notice::Checkpointed, Notice::Checkpointed]);
+    assert_eq!(lines, ["err checkpoint written"]);
+}
+
+#[test]
+fn the_speaker_is_who_the_id_says_whatever_the_content_says() {
+    let forged = Notice::Message {
+        record: Record {
+            id: id(2, 1),
+            position: position(4, 42),
+            content: content(9, "bob", "geral", "oi"),
+        },
+        late: false,
+        own: false,
+    };
+    assert_eq!(member(2).id, NodeId(2));
+    assert_eq!(
+        show(&mut view(Level::Normal, true), &[forged]),
+        ["out #42 14:03 bob·2 oi"]
+    );
+}

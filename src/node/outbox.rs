@@ -1,0 +1,143 @@
+//! The outbox: own lines from the moment they are said until the own replica holds them.
+
+use bytes::Bytes;
+
+use super::face::{Notice, Step, Store};
+use super::{AfterStore, Node};
+use crate::replica::Content;
+use crate::ring::Offer;
+use crate::words::{MessageId, NodeId, Time, WallTime};
+
+/// A line that the own replica does not hold yet.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) content: Bytes,
+    tag: Option<u64>,
+    pub(super) state: LineState,
+}
+
+/// How far a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineState {
+    /// It is being synced.
+    Syncing,
+    /// It is of an earlier life, and it is not known yet whether it was ordered.
+    Undecided,
+    /// Somebody has it, so it was ordered, and will come.
+    Ordered,
+    /// It was offered to the ring in this life.
+    Offered,
+}
+
+impl Line {
+    /// The node begins another life: whatever was offered has to be asked about again.
+    pub(super) fn undecide(&mut self) {
+        if self.state != LineState::Syncing {
+            self.state = LineState::Undecided;
+        }
+    }
+}
+
+impl Node {
+    /// The user said a line.
+    pub(super) fn say(&mut self, now: Time, room: &str, text: &str, tag: u64, sent: WallTime) {
+        let refused = if self.leaving.is_some() {
+            Some("this node is leaving".to_string())
+        } else {
+            self.disk_full
+                .as_ref()
+                .map(|reason| format!("the disk is full ({reason}); make room and say it again"))
+        };
+        if let Some(reason) = refused {
+            return self.notice(Notice::Refused { tag, reason });
+        }
+        let from: NodeId = self.config.id;
+        match Content::new(from, &self.name, room, sent, text) {
+            Err(error) => self.notice(Notice::Refused {
+                tag,
+                reason: error.to_string(),
+            }),
+            Ok(content) => {
+                self.counter += 1;
+                let id = MessageId {
+                    sender: self.me(),
+                    counter: self.counter,
+                };
+                let content = content.to_bytes();
+                self.traces.step(now, id, Step::Said);
+                let line = Line {
+                    content: content.clone(),
+                    tag: Some(tag),
+                    state: LineState::Syncing,
+                };
+                self.outbox.insert(id, line);
+                self.store(Store::Outbox { id, content }, Some(AfterStore::Outbox(id)));
+                self.ring.expect_offer(now);
+            }
+        }
+    }
+
+    /// A line is in the synced outbox: it cannot be lost any more, and is offered to the ring.
+    pub(super) fn line_is_pending(&mut self, now: Time, id: MessageId) {
+        let Some(line) = self
+            .outbox
+            .get_mut(&id)
+            .filter(|line| line.state == LineState::Syncing)
+        else {
+            return;
+        };
+        line.state = LineState::Offered;
+        let (content, tag) = (line.content.clone(), line.tag);
+        self.traces.step(now, id, Step::InOutbox);
+        self.notice(Notice::Pending {
+            id,
+            tag,
+            content: content.clone(),
+        });
+        self.ring.offer(now, Offer { id, content });
+    }
+
+    /// A line of an earlier life was found in the outbox.
+    pub(super) fn take_old_line(&mut self, id: MessageId, content: Bytes) {
+        self.notice(Notice::Pending {
+            id,
+            tag: None,
+            content: content.clone(),
+        });
+        if id.sender == self.me() {
+            self.counter = self.counter.max(id.counter);
+        }
+        self.outbox.insert(
+            id,
+            Line {
+                content,
+                tag: None,
+                state: LineState::Undecided,
+            },
+        );
+    }
+
+    /// Offers a line of an earlier life again, under its old id.
+    pub(super) fn offer_again(&mut self, now: Time, id: MessageId) {
+        let Some(line) = self
+            .outbox
+            .get_mut(&id)
+            .filter(|line| line.state == LineState::Undecided)
+        else {
+            return;
+        };
+        line.state = LineState::Offered;
+        let content = line.content.clone();
+        self.notice(Notice::OfferedAgain { id });
+        self.ring.offer(now, Offer { id, content });
+    }
+
+    /// Lines of earlier lives of which it is not known whether they were ordered, oldest first.
+    pub(super) fn undecided(&self) -> Vec<MessageId> {
+        let undecided = self
+            .outbox
+            .iter()
+            .filter(|(_, line)| line.state == LineState::Undecided);
+        undecided.map(|(id, _)| *id).collect()
+    }
+}

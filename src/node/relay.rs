@@ -1,0 +1,111 @@
+//! Carries out what the ring wants: encodes its datagrams, and passes its news on.
+
+use super::face::{Action, Exit, Notice, Step, Store};
+use super::{AfterStore, Node};
+use crate::ring::{Expelled, Installed, Output};
+use crate::wire::{self, Body};
+use crate::words::{Epoch, NodeId, Time};
+
+impl Node {
+    /// Empties the ring's list of outputs. Delivering may make the ring say more; it is bounded, because every
+    /// round consumes what it found.
+    pub(super) fn relay(&mut self, now: Time) {
+        loop {
+            let outputs = self.ring.take_outputs();
+            if outputs.is_empty() {
+                return;
+            }
+            outputs.into_iter().for_each(|output| self.relay_one(now, output));
+        }
+    }
+
+    fn relay_one(&mut self, now: Time, output: Output) {
+        match output {
+            Output::Multicast(body) => self.multicast(&body),
+            Output::Unicast(to, body) => self.unicast(to, &body),
+            Output::StoreEpoch(epoch) => self.store_epoch(epoch),
+            Output::Stamped(id, position, hop) => {
+                self.traces.step(now, id, Step::Stamped(hop));
+                self.traces.place(id, position);
+                self.follow(id, position);
+            }
+            Output::Deliver(delivery) => self.on_delivery(now, delivery),
+            Output::Accept(ring, chunk) => {
+                let (seq, position) = (chunk.seq, crate::words::Position { ring, seq: chunk.seq });
+                let accepted = super::face::Accepted { position, chunk };
+                self.store(
+                    Store::Accept(vec![accepted]),
+                    Some(AfterStore::Accepted(ring, seq)),
+                );
+            }
+            Output::Installed(installed) => self.on_installed(now, installed),
+            Output::RowsChanged => self.update_ticks(now),
+            Output::Requested => self.notice(Notice::Request),
+            Output::Granted(hop) => self.notice(Notice::Grant(hop)),
+            Output::PassedOn(hop, to) => self.notice(Notice::Pass(hop, to)),
+            Output::Gathering(reason) => self.notice(Notice::Gathering(reason)),
+            Output::Fenced(from, ring) => self.notice(Notice::Fenced { from, ring }),
+            Output::Woke(away_us) => self.notice(Notice::Woke { away_us }),
+            Output::IncarnationSeen(incarnation) => self.reincarnate(incarnation),
+            Output::Expelled(expelled) => self.on_expelled(expelled),
+        }
+    }
+
+    pub(super) fn multicast(&mut self, body: &Body) {
+        self.sent += 1;
+        let bytes = wire::encode(self.config.group, self.me(), body);
+        self.actions.push(Action::Multicast(bytes));
+    }
+
+    pub(super) fn unicast(&mut self, to: std::net::SocketAddrV4, body: &Body) {
+        self.sent += 1;
+        let bytes = wire::encode(self.config.group, self.me(), body);
+        self.actions.push(Action::Unicast(to, bytes));
+    }
+
+    fn store_epoch(&mut self, epoch: Epoch) {
+        let incarnation = self.me().incarnation;
+        self.store(
+            Store::Identity { incarnation, epoch },
+            Some(AfterStore::Epoch(epoch)),
+        );
+    }
+
+    /// A new ring: tells it, and looks after what may be missing now.
+    fn on_installed(&mut self, now: Time, installed: Installed) {
+        self.ticks.new_ring(&installed);
+        self.last_order = std::mem::take(&mut self.order);
+        let was: Vec<NodeId> = installed.old_members.iter().map(|member| member.id).collect();
+        let is: Vec<NodeId> = installed.members.iter().map(|member| member.id).collect();
+        let joined = is.iter().copied().filter(|id| !was.contains(id)).collect();
+        let left = was.iter().copied().filter(|id| !is.contains(id)).collect();
+        self.notice(Notice::Ring {
+            ring: installed.ring,
+            members: installed.members,
+            joined,
+            left,
+            first: installed.first,
+        });
+        self.dirty = true;
+        self.ask_about_old_lines(now);
+        self.catch_up_soon(now);
+    }
+
+    fn on_expelled(&mut self, expelled: Expelled) {
+        let exit = match expelled {
+            Expelled::IdTaken(by, at, name) => Exit::IdTaken { by, at, name },
+            Expelled::Superseded(by) => Exit::Superseded { by },
+            Expelled::QuorumDiffers(theirs) => Exit::QuorumDiffers { theirs },
+            Expelled::MulticastFiltered => {
+                self.ring.say_goodbye();
+                for output in self.ring.take_outputs() {
+                    if let Output::Multicast(body) = output {
+                        self.multicast(&body);
+                    }
+                }
+                Exit::MulticastFiltered
+            }
+        };
+        self.actions.push(Action::Exit(exit));
+    }
+}

@@ -1,0 +1,103 @@
+//! Ticks: who has written an own message. They are shown only as facts, and never fall.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Node;
+use super::face::{Notice, Step};
+use crate::ring::Installed;
+use crate::words::{Member, MessageId, Position, Time};
+
+/// How many own messages are followed at once.
+const FOLLOWED_MAX: usize = 4_096;
+
+#[derive(Clone, Debug)]
+struct Tick {
+    id: MessageId,
+    /// The size of the message's own ring.
+    n: usize,
+    /// Its members that came along to the present ring: what they say of their numbers speaks of this message.
+    eligible: BTreeSet<Member>,
+    confirmed: BTreeSet<Member>,
+}
+
+/// The own messages that are not held by all of their ring.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ticks {
+    followed: BTreeMap<Position, Tick>,
+}
+
+impl Ticks {
+    /// A new ring: only those who came along with me speak of the old ring's messages.
+    pub(super) fn new_ring(&mut self, installed: &Installed) {
+        for tick in self.followed.values_mut() {
+            tick.eligible.retain(|member| installed.together.contains(member));
+        }
+        self.followed
+            .retain(|_, tick| !tick.eligible.is_subset(&tick.confirmed));
+    }
+
+    /// The first own message that is not held by all, with the members that are missing.
+    pub(super) fn unconfirmed(&self) -> Option<(Position, Vec<Member>)> {
+        let (position, tick) = self.followed.first_key_value()?;
+        Some((
+            *position,
+            tick.eligible.difference(&tick.confirmed).copied().collect(),
+        ))
+    }
+}
+
+impl Node {
+    /// An own message was stamped: its ticks are followed from now on.
+    pub(super) fn follow(&mut self, id: MessageId, position: Position) {
+        let Some(state) = self.ring.installed() else {
+            return;
+        };
+        let eligible: BTreeSet<Member> = state.members.iter().copied().collect();
+        let tick = Tick {
+            id,
+            n: eligible.len(),
+            eligible,
+            confirmed: BTreeSet::new(),
+        };
+        self.ticks.followed.insert(position, tick);
+        if self.ticks.followed.len() > FOLLOWED_MAX {
+            self.ticks.followed.pop_first();
+        }
+    }
+
+    /// The token said something new of what members have written.
+    pub(super) fn update_ticks(&mut self, now: Time) {
+        let Some(state) = self.ring.installed().filter(|_| !self.ticks.followed.is_empty()) else {
+            return;
+        };
+        let held: Vec<(Member, _)> = state
+            .members
+            .iter()
+            .copied()
+            .zip(state.rows.iter().map(|row| row.held_up_to))
+            .collect();
+        let mut news = Vec::new();
+        for (position, tick) in &mut self.ticks.followed {
+            let before = tick.confirmed.len();
+            for (member, held_up_to) in &held {
+                let confirms = *held_up_to >= position.seq && tick.eligible.contains(member);
+                if confirms && tick.confirmed.insert(*member) {
+                    self.traces.step(now, tick.id, Step::HeldBy(member.id));
+                }
+            }
+            if tick.confirmed.len() > before {
+                let (k, n) = (tick.confirmed.len() as u16, tick.n as u16);
+                news.push(Notice::Held {
+                    id: tick.id,
+                    position: *position,
+                    k,
+                    n,
+                });
+            }
+        }
+        self.ticks
+            .followed
+            .retain(|_, tick| tick.confirmed.len() < tick.n);
+        news.into_iter().for_each(|notice| self.notice(notice));
+    }
+}

@@ -1,0 +1,65 @@
+//! The lives of the latest messages, for `/trace`.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::Node;
+use super::face::{Notice, Step};
+use crate::words::{Epoch, MessageId, NodeId, Position, Seq, Time};
+
+/// How many lives are remembered.
+const LIVES_MAX: usize = 1_000;
+
+/// The lives of the latest messages.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Traces {
+    steps: BTreeMap<MessageId, Vec<(Time, Step)>>,
+    places: BTreeMap<Position, MessageId>,
+    order: VecDeque<MessageId>,
+}
+
+impl Traces {
+    /// A step in the life of a message.
+    pub(super) fn step(&mut self, now: Time, id: MessageId, step: Step) {
+        if !self.steps.contains_key(&id) {
+            self.order.push_back(id);
+            if self.order.len() > LIVES_MAX {
+                let oldest = self.order.pop_front().expect("the list is not empty");
+                self.steps.remove(&oldest);
+                self.places.retain(|_, at| *at != oldest);
+            }
+        }
+        self.steps.entry(id).or_default().push((now, step));
+    }
+
+    /// A message has a place.
+    pub(super) fn place(&mut self, id: MessageId, position: Position) {
+        if self.steps.contains_key(&id) {
+            self.places.insert(position, id);
+        }
+    }
+
+    /// The life of the message with this number; of several, the latest.
+    fn find(&self, seq: Seq, ring: Option<(Epoch, NodeId)>) -> Option<(Position, &[(Time, Step)])> {
+        let named = |at: &Position| {
+            let in_ring = ring.is_none_or(|(epoch, id)| at.ring.epoch == epoch && at.ring.leader.id == id);
+            at.seq == seq && in_ring
+        };
+        let (position, id) = self.places.iter().rev().find(|(at, _)| named(at))?;
+        Some((*position, self.steps.get(id)?))
+    }
+}
+
+impl Node {
+    /// Tells what is known of the life of a message.
+    pub(super) fn tell_trace(&mut self, seq: Seq, ring: Option<(Epoch, NodeId)>) {
+        let found = self
+            .traces
+            .find(seq, ring)
+            .map(|(position, steps)| (position, steps.to_vec()));
+        let (position, steps) = match found {
+            Some((position, steps)) => (Some(position), steps),
+            None => (None, Vec::new()),
+        };
+        self.notice(Notice::Trace { position, steps });
+    }
+}

@@ -1,0 +1,165 @@
+//! From delivered to written: the artificial delay, the append, and the books.
+
+use rand::RngExt;
+
+use super::face::{Moved, Notice, Step, Store};
+use super::{AfterStore, Node};
+use crate::replica::record::hash_line;
+use crate::replica::{Content, Record};
+use crate::ring::Delivery;
+use crate::words::{Position, Seq, Time};
+
+/// A record on its way to the replica.
+#[derive(Clone, Debug)]
+pub(super) struct Writing {
+    pub(super) record: Record,
+    /// Its number, if it came through the ring and the ring waits to hear that it is written.
+    pub(super) ring_seq: Option<Seq>,
+}
+
+/// The most records in one append: bounds the memory of a batch.
+const BATCH_MAX: usize = 4_096;
+
+impl Node {
+    /// The ring delivered a message.
+    pub(super) fn on_delivery(&mut self, now: Time, delivery: Delivery) {
+        let Delivery {
+            position,
+            id,
+            content,
+        } = delivery;
+        let mut link = self.order.hash.to_le_bytes().to_vec();
+        link.extend_from_slice(format!("{position} {id}").as_bytes());
+        self.order.hash = hash_line(&link);
+        self.order.count += 1;
+        let sound = Content::from_bytes(&content).is_ok();
+        let record = Record::new(id, position, content).ok().filter(|_| sound);
+        let Some(record) = record else {
+            // The same bytes are judged the same everywhere: nobody keeps it.
+            *self.refused.entry("unreadable message").or_default() += 1;
+            self.ring.written(now, position.seq);
+            return;
+        };
+        self.delivered = self.delivered.max(Some(position));
+        self.delivered_count += 1;
+        self.traces.step(now, id, Step::Delivered);
+        self.traces.place(id, position);
+        self.accept_record(now, record, Some(position.seq));
+    }
+
+    /// A message is part of the state: told to the user, and written after its delay.
+    pub(super) fn accept_record(&mut self, now: Time, record: Record, ring_seq: Option<Seq>) {
+        let known_at = self.unheld.get(&record.id).copied();
+        let known = known_at.is_some() || self.ids.contains(record.id);
+        if known_at.is_some_and(|at| at <= record.position) || self.held.contains(record.position) {
+            // It is here already, or on its way at a lower position.
+            if let Some(seq) = ring_seq {
+                self.ring.written(now, seq);
+            }
+            return;
+        }
+        if let Ok(content) = Content::from_bytes(&record.content) {
+            self.rooms.insert(content.room);
+        }
+        let own = record.id.sender.id == self.config.id;
+        if !known {
+            let late = ring_seq.is_none();
+            self.notice(Notice::Message {
+                record: record.clone(),
+                late,
+                own,
+            });
+        }
+        self.unheld.insert(record.id, record.position);
+        let delayed = ring_seq.is_some() && self.leaving.is_none();
+        let delay_us = if delayed { self.delay() } else { 0 };
+        self.delayed_count += 1;
+        let writing = Writing { record, ring_seq };
+        self.delayed
+            .insert((now.after_us(delay_us), self.delayed_count), writing);
+    }
+
+    /// The artificial delay of one message.
+    fn delay(&mut self) -> u64 {
+        let (min, max) = (self.config.delay_min_us, self.config.delay_max_us);
+        if max <= min {
+            min
+        } else {
+            self.dice.random_range(min..=max)
+        }
+    }
+
+    /// Appends what has left its delay.
+    pub(super) fn write_due(&mut self, now: Time) {
+        loop {
+            let mut batch = Vec::new();
+            while batch.len() < BATCH_MAX
+                && let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now)
+            {
+                batch.push(entry.remove());
+            }
+            if batch.is_empty() {
+                return;
+            }
+            let records = batch.iter().map(|writing| writing.record.clone()).collect();
+            self.store(Store::Append(records), Some(AfterStore::Append(batch)));
+        }
+    }
+
+    /// Lets everything leave its delay at once.
+    pub(super) fn end_delays(&mut self, now: Time) {
+        let delayed = std::mem::take(&mut self.delayed);
+        self.delayed = delayed
+            .into_iter()
+            .map(|((at, n), writing)| ((at.min(now), n), writing))
+            .collect();
+    }
+
+    /// Records are in the replica, synced.
+    pub(super) fn appended(&mut self, now: Time, batch: Vec<Writing>, moved: &[Moved]) {
+        let mut forget = Vec::new();
+        for Writing { record, ring_seq } in batch {
+            let (id, position) = (record.id, record.position);
+            match moved.iter().find(|moved| moved.id == id) {
+                Some(moved) if moved.to == position => self.move_record(&record, *moved),
+                Some(moved) => self.notice(Notice::Moved(*moved)),
+                None => self.hold(&record),
+            }
+            if self.unheld.get(&id).is_some_and(|at| *at == position) {
+                self.unheld.remove(&id);
+            }
+            self.traces.step(now, id, Step::Written);
+            if let Some(seq) = ring_seq {
+                self.ring.written(now, seq);
+            }
+            if self.outbox.remove(&id).is_some() {
+                forget.push(id);
+            }
+        }
+        if !forget.is_empty() {
+            self.store(Store::OutboxForget(forget), None);
+        }
+    }
+
+    /// A record took the place of one at a higher position.
+    fn move_record(&mut self, record: &Record, moved: Moved) {
+        let old = Record {
+            position: moved.from,
+            ..record.clone()
+        };
+        if self.held.remove(moved.from) {
+            self.digest.remove(&old);
+        }
+        self.hold(record);
+        self.notice(Notice::Moved(moved));
+    }
+
+    /// Whether a position is here, on its way here, or will come through the ring.
+    pub(super) fn will_have(&self, position: Position) -> bool {
+        let through_ring = self
+            .ring
+            .installed()
+            .is_some_and(|state| state.id == position.ring);
+        through_ring || self.held.contains(position)
+    }
+}

@@ -1,0 +1,188 @@
+//! The repair buffer: the chunks of one ring that not everybody is known to have.
+
+use std::collections::VecDeque;
+
+use crate::wire::Chunk;
+use crate::words::Seq;
+
+/// How far above the forgotten ones a chunk may be: bounds the buffer whatever arrives.
+pub const SPAN_MAX: u64 = 16_384;
+
+/// Chunks by number, from the first one that is not forgotten.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    /// The number of the first slot.
+    base: Seq,
+    slots: VecDeque<Option<Chunk>>,
+    /// Received without a gap up to here.
+    received_up_to: Seq,
+    /// The bytes of all chunks.
+    bytes: usize,
+}
+
+impl Buffer {
+    /// An empty buffer of a ring whose first number is `first`.
+    pub fn new(first: Seq) -> Buffer {
+        assert!(first.0 >= 1, "numbers begin at 1");
+        Buffer {
+            base: first,
+            slots: VecDeque::new(),
+            received_up_to: Seq(first.0 - 1),
+            bytes: 0,
+        }
+    }
+
+    /// Keeps a chunk. Whether it was new.
+    pub fn insert(&mut self, chunk: Chunk) -> bool {
+        let seq = chunk.seq;
+        if seq < self.base || seq.0 >= self.base.0 + SPAN_MAX {
+            return false;
+        }
+        let at = (seq.0 - self.base.0) as usize;
+        if at >= self.slots.len() {
+            self.slots.resize(at + 1, None);
+        }
+        if self.slots[at].is_some() {
+            return false;
+        }
+        self.bytes += chunk.bytes.len();
+        self.slots[at] = Some(chunk);
+        while self.get(self.received_up_to.next()).is_some() {
+            self.received_up_to = self.received_up_to.next();
+        }
+        true
+    }
+
+    /// A chunk, if it is here.
+    pub fn get(&self, seq: Seq) -> Option<&Chunk> {
+        let at = seq.0.checked_sub(self.base.0)?;
+        self.slots.get(usize::try_from(at).ok()?)?.as_ref()
+    }
+
+    /// Whether this chunk is here or was, before all had it.
+    pub fn has(&self, seq: Seq) -> bool {
+        seq <= self.received_up_to || self.get(seq).is_some()
+    }
+
+    /// Received without a gap up to here.
+    pub fn received_up_to(&self) -> Seq {
+        self.received_up_to
+    }
+
+    /// The highest number here.
+    pub fn highest(&self) -> Seq {
+        Seq((self.base.0 + self.slots.len() as u64).saturating_sub(1)).max(self.received_up_to)
+    }
+
+    /// The bytes held.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The ranges above `received_up_to` that are here, at most `most` of them.
+    pub fn above(&self, most: usize) -> Vec<(Seq, Seq)> {
+        self.ranges(self.received_up_to.next(), self.highest(), most, true)
+    }
+
+    /// The ranges up to `high` that are missing, at most `most` of them.
+    pub fn missing(&self, high: Seq, most: usize) -> Vec<(Seq, Seq)> {
+        self.ranges(self.received_up_to.next(), high, most, false)
+    }
+
+    fn ranges(&self, first: Seq, last: Seq, most: usize, here: bool) -> Vec<(Seq, Seq)> {
+        let mut ranges: Vec<(Seq, Seq)> = Vec::new();
+        let last = last.min(Seq(self.base.0 + SPAN_MAX));
+        for number in first.0..=last.0 {
+            if self.get(Seq(number)).is_some() != here {
+                continue;
+            }
+            let full = ranges.len() == most;
+            match ranges.last_mut() {
+                Some(range) if range.1.0 + 1 == number => range.1 = Seq(number),
+                _ if full => break,
+                _ => ranges.push((Seq(number), Seq(number))),
+            }
+        }
+        ranges
+    }
+
+    /// Forgets chunks that all members have.
+    pub fn forget_up_to(&mut self, seq: Seq) {
+        let seq = seq.min(self.received_up_to);
+        while self.base <= seq {
+            if let Some(Some(chunk)) = self.slots.pop_front() {
+                self.bytes -= chunk.bytes.len();
+            }
+            self.base = self.base.next();
+        }
+    }
+
+    /// Drops what is above `seq`.
+    pub fn forget_above(&mut self, seq: Seq) {
+        while self.highest() > seq && !self.slots.is_empty() && self.highest() > self.received_up_to {
+            if let Some(Some(chunk)) = self.slots.pop_back() {
+                self.bytes -= chunk.bytes.len();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::{Incarnation, Member, MessageId, NodeId};
+
+    fn chunk(seq: u64) -> Chunk {
+        let sender = Member {
+            id: NodeId(1),
+            incarnation: Incarnation(1),
+        };
+        let id = MessageId { sender, counter: seq };
+        Chunk {
+            seq: Seq(seq),
+            id,
+            fragment: 0,
+            fragments: 1,
+            bytes: bytes::Bytes::from_static(b"x"),
+        }
+    }
+
+    fn buffer(first: u64, seqs: &[u64]) -> Buffer {
+        let mut buffer = Buffer::new(Seq(first));
+        seqs.iter().for_each(|seq| assert!(buffer.insert(chunk(*seq))));
+        buffer
+    }
+
+    #[test]
+    fn gaps_are_named_and_closed() {
+        let mut buffer = buffer(10, &[10, 12, 13, 16]);
+        assert_eq!(buffer.received_up_to(), Seq(10));
+        assert_eq!(
+            buffer.missing(Seq(18), 9),
+            [(Seq(11), Seq(11)), (Seq(14), Seq(15)), (Seq(17), Seq(18))]
+        );
+        assert_eq!(buffer.above(9), [(Seq(12), Seq(13)), (Seq(16), Seq(16))]);
+        assert_eq!(buffer.missing(Seq(18), 1), [(Seq(11), Seq(11))]);
+        buffer.insert(chunk(11));
+        assert_eq!(buffer.received_up_to(), Seq(13));
+    }
+
+    #[test]
+    fn copies_old_and_absurd_numbers_are_refused() {
+        let mut buffer = buffer(10, &[10]);
+        assert!(!buffer.insert(chunk(10)));
+        assert!(!buffer.insert(chunk(9)));
+        assert!(!buffer.insert(chunk(10 + SPAN_MAX)));
+        assert_eq!(buffer.bytes(), 1);
+    }
+
+    #[test]
+    fn only_what_was_received_is_forgotten() {
+        let mut buffer = buffer(1, &[1, 2, 4]);
+        buffer.forget_up_to(Seq(4));
+        assert!(buffer.get(Seq(2)).is_none() && buffer.has(Seq(2)));
+        assert!(buffer.get(Seq(4)).is_some() && !buffer.has(Seq(3)));
+        buffer.forget_above(Seq(3));
+        assert_eq!((buffer.highest(), buffer.bytes()), (Seq(3), 0));
+    }
+}

@@ -1,0 +1,229 @@
+//! Commit: the new ring's token goes round twice, first collecting, then telling everybody what was collected.
+//!
+//! The leader stores a fresh epoch before the first commit token, and every member stores it before it forwards
+//! that token; so no epoch names two rings, whoever crashes when. What a member reports of its old ring is
+//! frozen from then on: later arrivals from that ring are fenced.
+
+use std::collections::BTreeMap;
+
+use super::bugs::{self, Bug};
+use super::deadlines::{due, due_again};
+use super::timing::Repeat;
+use super::{Deadlines, JUMP_MAX, Output, Phase, Ring};
+use crate::wire::{Body, Commit, CommitRow, OldRing, RANGES_MAX};
+use crate::words::{Epoch, Hop, Member, RingId, Seq, Time};
+
+/// How many ranges all rows of a commit token may carry together, to fit one datagram.
+const RANGES_TOGETHER_MAX: usize = 2_560;
+
+/// A ring on its way: the commit token was accepted, or is about to be sent.
+#[derive(Clone, Debug)]
+pub(super) struct Committing {
+    /// The commit token as this node received or made it.
+    commit: Commit,
+    /// It waits for the epoch to be stored.
+    storing: bool,
+    /// It was forwarded, and may have to be sent again: to whom, and as what.
+    sent: Option<(Member, Commit)>,
+}
+
+impl Committing {
+    /// The ring that is proposed.
+    pub(super) fn ring(&self) -> RingId {
+        self.commit.ring
+    }
+
+    /// Its members.
+    pub(super) fn members(&self) -> Vec<Member> {
+        self.commit.rows.iter().map(|row| row.member).collect()
+    }
+}
+
+impl Ring {
+    /// Proposes a ring of these members, under an epoch above all that were seen.
+    pub(super) fn propose(&mut self, now: Time, members: Vec<Member>) {
+        assert_eq!(
+            members.first(),
+            Some(&self.settings.me),
+            "only the leader proposes"
+        );
+        let epoch = Epoch(self.epoch.0 + 1);
+        let ring = RingId {
+            epoch,
+            leader: self.settings.me,
+        };
+        let rows = members
+            .into_iter()
+            .map(|member| CommitRow { member, old: None })
+            .collect();
+        self.begin_commit(
+            now,
+            Commit {
+                ring,
+                hop: Hop(0),
+                rows,
+            },
+        );
+    }
+
+    /// Takes a commit token as its own business: stores the epoch, then goes on in [`Ring::epoch_stored`].
+    fn begin_commit(&mut self, now: Time, commit: Commit) {
+        assert!(commit.ring.epoch > self.epoch, "every proposal has a fresh epoch");
+        let epoch = commit.ring.epoch;
+        self.epoch = epoch;
+        self.phase = Phase::Commit(Committing {
+            commit,
+            storing: true,
+            sent: None,
+        });
+        self.deadlines = Deadlines {
+            loss: Some(now.after_us(self.timing.forming())),
+            probe: self.deadlines.probe,
+            ..Deadlines::default()
+        };
+        if bugs::on(Bug::EpochNotStored) {
+            self.epoch_stored(now, epoch);
+        } else {
+            self.out.push(Output::StoreEpoch(epoch));
+        }
+    }
+
+    /// The epoch is durable: the commit token may go on.
+    pub fn epoch_stored(&mut self, now: Time, epoch: Epoch) {
+        let me = self.settings.me;
+        let Phase::Commit(committing) = &mut self.phase else {
+            return;
+        };
+        if !committing.storing || committing.commit.ring.epoch != epoch {
+            return;
+        }
+        committing.storing = false;
+        let mut commit = committing.commit.clone();
+        let old = self.report(commit.rows.len());
+        let row = commit
+            .rows
+            .iter_mut()
+            .find(|row| row.member == me)
+            .expect("a checked commit has my row");
+        row.old = Some(old);
+        if commit.rows.len() == 1 {
+            self.begin_recovery(now, commit);
+        } else {
+            self.forward_commit(now, commit);
+        }
+    }
+
+    /// What this node has of the ring installed last, for its row.
+    fn report(&self, members: usize) -> OldRing {
+        let most = RANGES_MAX.min(RANGES_TOGETHER_MAX / members.max(1));
+        match &self.installed {
+            Some(state) => OldRing {
+                ring: Some(state.id),
+                high: self.high.max(state.high).max(state.buffer.highest()),
+                received_up_to: state.buffer.received_up_to(),
+                delivered_up_to: state.delivered_up_to,
+                above: state.buffer.above(most),
+            },
+            None => OldRing {
+                ring: None,
+                high: self.high,
+                received_up_to: Seq(0),
+                delivered_up_to: Seq(0),
+                above: Vec::new(),
+            },
+        }
+    }
+
+    /// Hands the commit token on, and remembers it for a repetition.
+    pub(super) fn forward_commit(&mut self, now: Time, mut commit: Commit) {
+        let me = self.settings.me;
+        let at = commit
+            .rows
+            .iter()
+            .position(|row| row.member == me)
+            .expect("a checked commit has my row");
+        let next = commit.rows[(at + 1) % commit.rows.len()].member;
+        commit.hop = Hop(commit.hop.0 + 1);
+        self.unicast(next, Body::Commit(commit.clone()));
+        match &mut self.phase {
+            Phase::Commit(committing) => committing.sent = Some((next, commit)),
+            Phase::Recover(recovering) => recovering.sent_commit = Some((next, commit)),
+            Phase::Gather(_) | Phase::Operational => {}
+        }
+        self.deadlines.commit_again = Some(Repeat::first(now, self.timing.nack_again()));
+        self.deadlines.loss = Some(now.after_us(self.timing.forming()));
+    }
+
+    /// A commit token arrived.
+    pub(super) fn on_commit(&mut self, now: Time, sender: Member, commit: Commit) {
+        let me = self.settings.me;
+        let Some(at) = commit.rows.iter().position(|row| row.member == me) else {
+            self.counters.foreign += 1;
+            return;
+        };
+        let count = commit.rows.len();
+        let before = commit.rows[(at + count - 1) % count].member;
+        let sound = count > 1 && before == sender && commit.rows[0].member == commit.ring.leader;
+        if !sound {
+            self.counters.senseless += 1;
+            return;
+        }
+        let filled = commit.rows.iter().filter(|row| row.old.is_some()).count();
+        let hop = commit.hop.0 as usize;
+        match &self.phase {
+            Phase::Gather(_) if hop == at && at > 0 && filled == at => self.accept_proposal(now, commit),
+            Phase::Commit(mine) if mine.ring() == commit.ring && filled == count => {
+                let second_round = if at == 0 { hop == count } else { hop == count + at };
+                let told = !mine.storing && mine.sent.is_some() && second_round;
+                if told {
+                    self.begin_recovery(now, commit);
+                }
+            }
+            Phase::Recover(mine) if mine.state.id == commit.ring && at == 0 && hop == 2 * count => {
+                self.start_token(now);
+            }
+            Phase::Gather(_) | Phase::Commit(_) | Phase::Recover(_) | Phase::Operational => {
+                self.counters.fenced += u64::from(commit.ring.epoch < self.epoch);
+            }
+        }
+    }
+
+    /// Accepts the proposal of a ring, if its epoch is fresh and no member of it is known to be gone.
+    fn accept_proposal(&mut self, now: Time, commit: Commit) {
+        let Epoch(epoch) = commit.ring.epoch;
+        let fresh = epoch > self.epoch.0 && epoch <= self.epoch.0.saturating_add(JUMP_MAX);
+        let over = commit.rows.iter().any(|row| self.is_over(row.member));
+        let unknown = commit
+            .rows
+            .iter()
+            .any(|row| row.member != self.settings.me && self.peer(row.member).is_none());
+        if fresh && !over && !unknown {
+            self.begin_commit(now, commit);
+        } else {
+            self.counters.fenced += 1;
+        }
+    }
+
+    pub(super) fn tick_forming(&mut self, now: Time) {
+        if let Some(repeat) = due_again(&mut self.deadlines.commit_again, now) {
+            let sent = match &self.phase {
+                Phase::Commit(committing) => committing.sent.clone(),
+                Phase::Recover(recovering) => recovering.sent_commit.clone(),
+                Phase::Gather(_) | Phase::Operational => None,
+            };
+            if let Some((to, commit)) = sent {
+                self.unicast(to, Body::Commit(commit));
+                self.deadlines.commit_again = Some(repeat.again(now, self.timing.again_max()));
+            }
+        }
+        if due(&mut self.deadlines.loss, now) {
+            self.enter_gather(now, "the new ring did not come about".into(), &[]);
+        }
+    }
+}
+
+/// The rows of a commit token by member, once all are filled.
+pub(super) fn old_rings(commit: &Commit) -> BTreeMap<Member, OldRing> {
+    let filled = |row: &CommitRow| Some((row.member, row.old.clone()?));
+    commit.rows.iter().filter_map(filled).collect()
+}

@@ -1,0 +1,356 @@
+//! Gather: who hears whom, until all who are left hold the same view.
+//!
+//! Every node multicasts a join with two sets: who is present, who failed. Sets from others are merged into the
+//! own ones. Who is silent for the consensus time, or hears but does not come to agree for twice that time, is
+//! counted as failed. When every remaining member has sent the same two sets, they agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
+
+use super::deadlines::due;
+use super::{Deadlines, Output, Peer, Phase, Ring};
+use crate::wire::{Body, Join, MEMBERS_MAX, Refuse};
+use crate::words::{Member, RingId, Time};
+
+/// How often agreement may fail to lead to a commit token before the leader is counted as failed.
+const LEADER_TRIES: u32 = 3;
+
+/// The sets of a join.
+type View = (BTreeSet<Member>, BTreeSet<Member>);
+
+/// What a node knows while it gathers.
+#[derive(Clone, Debug)]
+pub(super) struct Gather {
+    /// Who would be in the new ring.
+    present: BTreeSet<Member>,
+    /// Who failed or left.
+    failed: BTreeSet<Member>,
+    /// The last view each sent.
+    heard: BTreeMap<Member, View>,
+    /// A node that starts alone listens until then.
+    listen_until: Time,
+    /// How often the consensus time ran out.
+    rounds: u32,
+    /// Whether the own view changed since the last join.
+    changed: bool,
+}
+
+impl Gather {
+    /// Present and not failed: the members of the ring that would be formed.
+    fn candidates(&self) -> BTreeSet<Member> {
+        self.present.difference(&self.failed).copied().collect()
+    }
+
+    fn agrees(&self, member: Member) -> bool {
+        self.heard
+            .get(&member)
+            .is_some_and(|view| view.0 == self.present && view.1 == self.failed)
+    }
+
+    /// The candidates other than `me` that have not sent the same view.
+    pub(super) fn not_agreed(&self, me: Member) -> Vec<Member> {
+        self.candidates()
+            .into_iter()
+            .filter(|m| *m != me && !self.agrees(*m))
+            .collect()
+    }
+
+    /// Keeps one incarnation of each id: the newest.
+    fn drop_superseded(&mut self) {
+        let newest: BTreeMap<_, _> = self.present.iter().map(|m| (m.id, m.incarnation)).collect();
+        self.present.retain(|m| newest[&m.id] == m.incarnation);
+    }
+}
+
+impl Ring {
+    /// Begins to gather, without those who are known to be gone.
+    pub(super) fn enter_gather(&mut self, now: Time, reason: String, gone: &[Member]) {
+        let mut present = self.known_members();
+        if let Phase::Gather(gather) = &self.phase {
+            present.extend(&gather.present);
+        }
+        if let Phase::Commit(committing) = &self.phase {
+            present.extend(committing.members());
+        }
+        present.insert(self.settings.me);
+        present.retain(|member| !self.is_over(*member));
+        let failed: BTreeSet<Member> = gone.iter().copied().filter(|m| present.contains(m)).collect();
+        if let Some(state) = &mut self.installed {
+            state.holding = None;
+            state.passed = None;
+            state.requests.clear();
+        }
+        let rounds = match &self.phase {
+            Phase::Commit(_) | Phase::Recover(_) => 1,
+            Phase::Gather(gather) => gather.rounds,
+            Phase::Operational => 0,
+        };
+        let listen_until = now.after_us(self.timing.consensus());
+        let changed = true;
+        let gather = Gather {
+            present,
+            failed,
+            heard: BTreeMap::new(),
+            listen_until,
+            rounds,
+            changed,
+        };
+        self.phase = Phase::Gather(gather);
+        self.timing.forget_rotation();
+        let back_off = if rounds > 0 {
+            self.jitter(self.timing.consensus() / 2)
+        } else {
+            0
+        };
+        self.deadlines = Deadlines {
+            consensus: Some(now.after_us(self.timing.consensus() + back_off)),
+            probe: self.deadlines.probe,
+            ..Deadlines::default()
+        };
+        self.out.push(Output::Gathering(reason));
+        self.send_join(now);
+        self.seek_agreement(now);
+    }
+
+    /// Multicasts the own view.
+    fn send_join(&mut self, now: Time) {
+        let Phase::Gather(gather) = &mut self.phase else {
+            return;
+        };
+        gather.changed = false;
+        let join = Join {
+            epoch: self.epoch,
+            ring: self.installed.as_ref().map(|state| state.id),
+            stream_port: self.settings.stream_port,
+            quorum: self.settings.quorum,
+            name: self.settings.name.clone(),
+            present: gather.present.iter().copied().collect(),
+            failed: gather.failed.iter().copied().collect(),
+        };
+        self.multicast(Body::Join(join));
+        let pause = self.timing.join_again();
+        let pause = pause - self.jitter(pause / 4);
+        self.deadlines.join_again = Some(now.after_us(pause));
+    }
+
+    /// A join arrived, in whatever phase.
+    pub(super) fn on_join(&mut self, now: Time, sender: Member, from: SocketAddrV4, join: Join) {
+        if self.refuse_join(sender, from, &join) {
+            return;
+        }
+        let peer = Peer {
+            address: from,
+            stream_port: join.stream_port,
+            name: join.name.clone(),
+        };
+        match &self.phase {
+            Phase::Gather(_) => {
+                self.learn_peer(sender, peer);
+                self.merge_view(now, sender, join);
+            }
+            Phase::Commit(_) | Phase::Recover(_) => self.on_join_while_forming(now, sender, peer, join),
+            Phase::Operational => self.on_join_in_operation(now, sender, peer, join),
+        }
+    }
+
+    /// Answers joins that cannot be accepted. Whether this was one.
+    fn refuse_join(&mut self, sender: Member, from: SocketAddrV4, join: &Join) -> bool {
+        let me = self.settings.me;
+        let known = self.incarnations.get(&sender.id).copied().unwrap_or_default();
+        let refuse = if sender.id == me.id {
+            // Two live ones of one id: the later one exits, be it a newcomer or met at a merge.
+            if sender.incarnation < me.incarnation && join.ring.is_some() {
+                return true;
+            }
+            Refuse::IdTaken {
+                name: self.settings.name.clone(),
+            }
+        } else if join.quorum != self.settings.quorum {
+            Refuse::QuorumDiffers {
+                quorum: self.settings.quorum,
+            }
+        } else if sender.incarnation < known {
+            match join.ring {
+                Some(_) => Refuse::Superseded {
+                    by: Member {
+                        id: sender.id,
+                        incarnation: known,
+                    },
+                },
+                None => Refuse::IncarnationSeen { incarnation: known },
+            }
+        } else {
+            return join.epoch.0 > self.epoch.0.saturating_add(super::JUMP_MAX);
+        };
+        // A gathering node is in no ring: it has no standing to refuse a group's quorum.
+        let speaks = self.is_operational() || !matches!(refuse, Refuse::QuorumDiffers { .. });
+        if speaks {
+            self.out.push(Output::Unicast(from, Body::Refuse(refuse)));
+        }
+        true
+    }
+
+    /// A join of a member while a ring is being formed: one that has seen the new epoch has given it up.
+    fn on_join_while_forming(&mut self, now: Time, sender: Member, peer: Peer, join: Join) {
+        let Some((ring, is_member)) = self.forming_ring(sender) else {
+            return;
+        };
+        if is_member && join.epoch >= ring.epoch {
+            self.learn_peer(sender, peer);
+            self.enter_gather(now, format!("{} gave up ring {}", sender.id, ring.epoch), &[]);
+            self.merge_view(now, sender, join);
+        }
+    }
+
+    /// The ring being formed, and whether `member` is to be in it.
+    fn forming_ring(&self, member: Member) -> Option<(RingId, bool)> {
+        match &self.phase {
+            Phase::Commit(committing) => Some((committing.ring(), committing.members().contains(&member))),
+            Phase::Recover(recovering) => {
+                Some((recovering.state.id, recovering.state.index_of(member).is_some()))
+            }
+            Phase::Gather(_) | Phase::Operational => None,
+        }
+    }
+
+    /// A join while the ring is in operation: a member that lost it, or somebody new.
+    fn on_join_in_operation(&mut self, now: Time, sender: Member, peer: Peer, join: Join) {
+        let state = self.installed.as_ref().expect("an operational node has a ring");
+        if state.index_of(sender).is_none() {
+            self.on_newcomer(now, sender, peer, join.epoch);
+        } else if join.epoch >= state.id.epoch {
+            self.learn_peer(sender, peer);
+            self.enter_gather(now, format!("{} gathers", sender.id), &[]);
+            self.merge_view(now, sender, join);
+        }
+    }
+
+    /// Adds somebody who answered a probe to those present.
+    pub(super) fn gather_with(&mut self, now: Time, newcomer: Member, gone: Option<Member>) {
+        let reason = format!("{} is new here", newcomer.id);
+        self.enter_gather(now, reason, gone.as_slice());
+        if let Phase::Gather(gather) = &mut self.phase {
+            gather.present.insert(newcomer);
+            gather.drop_superseded();
+            gather.changed = true;
+        }
+        self.after_change(now);
+    }
+
+    /// Merges the view of a join into the own one.
+    fn merge_view(&mut self, now: Time, sender: Member, join: Join) {
+        let me = self.settings.me;
+        self.epoch = self.epoch.max(join.epoch);
+        let Phase::Gather(gather) = &mut self.phase else {
+            return;
+        };
+        if gather.failed.contains(&sender) {
+            return;
+        }
+        let before = (gather.present.clone(), gather.failed.clone());
+        gather.present.insert(sender);
+        if join.failed.contains(&me) {
+            gather.failed.insert(sender);
+        } else {
+            gather.present.extend(&join.present);
+            gather
+                .failed
+                .extend(join.failed.iter().filter(|member| **member != me));
+            gather.drop_superseded();
+        }
+        gather.failed = gather.failed.intersection(&gather.present).copied().collect();
+        if gather.present.len() > MEMBERS_MAX {
+            gather.present.clone_from(&before.0);
+        }
+        let failed: BTreeSet<Member> = join.failed.into_iter().collect();
+        gather
+            .heard
+            .insert(sender, (join.present.into_iter().collect(), failed));
+        gather.changed |= before != (gather.present.clone(), gather.failed.clone());
+        self.after_change(now);
+    }
+
+    /// A member that is known to be gone is failed at once.
+    pub(super) fn fail_in_gather(&mut self, now: Time, member: Member) {
+        let Phase::Gather(gather) = &mut self.phase else {
+            return;
+        };
+        if gather.present.contains(&member) && gather.failed.insert(member) {
+            gather.changed = true;
+            self.after_change(now);
+        }
+    }
+
+    /// Tells a change of the own view, and looks whether all agree now.
+    fn after_change(&mut self, now: Time) {
+        let Phase::Gather(gather) = &self.phase else {
+            return;
+        };
+        if gather.changed {
+            self.deadlines.consensus = Some(now.after_us(self.timing.consensus()));
+            self.send_join(now);
+        }
+        self.seek_agreement(now);
+    }
+
+    /// Proposes the ring if all agree and this node is its leader.
+    fn seek_agreement(&mut self, now: Time) {
+        let me = self.settings.me;
+        let Phase::Gather(gather) = &self.phase else {
+            return;
+        };
+        let candidates = gather.candidates();
+        if !gather.not_agreed(me).is_empty() || candidates.first() != Some(&me) {
+            return;
+        }
+        let alone_and_new = candidates.len() == 1 && self.installed.is_none();
+        if alone_and_new && now < gather.listen_until {
+            return;
+        }
+        self.propose(now, candidates.into_iter().collect());
+    }
+
+    /// Somebody knows of this node and will gather: no reason to begin alone.
+    pub(super) fn listen_longer(&mut self, now: Time) {
+        let until = now.after_us(self.timing.consensus());
+        if let Phase::Gather(gather) = &mut self.phase {
+            gather.listen_until = until;
+            self.deadlines.consensus = self.deadlines.consensus.max(Some(until));
+        }
+    }
+
+    pub(super) fn tick_gather(&mut self, now: Time) {
+        if due(&mut self.deadlines.join_again, now) {
+            self.send_join(now);
+        }
+        if due(&mut self.deadlines.consensus, now) {
+            self.consensus_ran_out(now);
+        }
+    }
+
+    /// Counts the silent as failed; later also those who do not agree; at last a leader that does not propose.
+    fn consensus_ran_out(&mut self, now: Time) {
+        let me = self.settings.me;
+        self.deadlines.consensus = Some(now.after_us(self.timing.consensus()));
+        let Phase::Gather(gather) = &mut self.phase else {
+            return;
+        };
+        gather.rounds += 1;
+        let lagging = gather.not_agreed(me);
+        let mut failed: Vec<Member> = lagging
+            .iter()
+            .copied()
+            .filter(|member| !gather.heard.contains_key(member))
+            .collect();
+        if failed.is_empty() && gather.rounds >= 2 {
+            failed = lagging;
+        }
+        let leader = gather.candidates().first().copied();
+        if failed.is_empty() && gather.rounds >= LEADER_TRIES {
+            failed.extend(leader.filter(|leader| *leader != me));
+        }
+        gather.changed |= !failed.is_empty();
+        gather.failed.extend(failed);
+        self.after_change(now);
+    }
+}

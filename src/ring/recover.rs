@@ -1,0 +1,278 @@
+//! Recover: members that come from the same ring give each other what some of them lack of it.
+//!
+//! The commit token told everybody what each member has. The union of what those who come from my old ring
+//! have is what all of us will deliver of it before anything of the new ring; a number that none of us has is
+//! void. Each member pulls what it lacks from those that have it. The new token goes round meanwhile and
+//! carries a flag of each member that is done; only when all are, the ring is installed.
+
+use std::collections::BTreeMap;
+
+use super::bugs::{self, Bug};
+use super::commit::old_rings;
+use super::state::{Holding, RingState};
+use super::timing::Repeat;
+use super::{Deadlines, Installed, Output, Phase, Ring};
+use crate::wire::{Body, Commit, OldRing, Pace, RANGES_MAX, Token};
+use crate::words::{Hop, Member, RingId, Seq, Time};
+
+/// A new ring whose members still exchange what is left of their old ones.
+#[derive(Clone, Debug)]
+pub(super) struct Recovering {
+    /// The new ring.
+    pub(super) state: RingState,
+    /// What each member from my old ring has of it, me included.
+    pub(super) together: BTreeMap<Member, OldRing>,
+    /// What I still lack of what they have: numbers.
+    pub(super) wanted: Vec<(Seq, Seq)>,
+    /// Whom I asked last, as an index into those who have it.
+    asked: usize,
+    /// The commit token that I forwarded.
+    pub(super) sent_commit: Option<(Member, Commit)>,
+}
+
+/// Whether a member has this number of its old ring.
+fn has(old: &OldRing, seq: Seq) -> bool {
+    seq <= old.received_up_to
+        || old
+            .above
+            .iter()
+            .any(|(first, last)| *first <= seq && seq <= *last)
+}
+
+/// The numbers above `received_up_to` that any of these members has.
+fn union(together: &BTreeMap<Member, OldRing>) -> Vec<(Seq, Seq)> {
+    let upper = together
+        .values()
+        .map(|old| old.received_up_to)
+        .max()
+        .unwrap_or_default();
+    let mut ranges = vec![(Seq(1), upper)];
+    ranges.extend(together.values().flat_map(|old| old.above.iter().copied()));
+    ranges.retain(|(first, last)| first <= last);
+    ranges
+}
+
+impl Ring {
+    /// All rows of the commit token are filled: pulls what is lacking.
+    pub(super) fn begin_recovery(&mut self, now: Time, commit: Commit) {
+        let me = self.settings.me;
+        let rows = old_rings(&commit);
+        let members: Vec<Member> = commit.rows.iter().map(|row| row.member).collect();
+        assert_eq!(
+            rows.len(),
+            members.len(),
+            "recovery begins when all have reported"
+        );
+        let high = rows.values().map(|old| old.high).max().unwrap_or_default();
+        self.high = self.high.max(high);
+        let my_old = rows[&me].ring;
+        let together: BTreeMap<Member, OldRing> = rows
+            .into_iter()
+            .filter(|(member, old)| *member == me || (old.ring == my_old && my_old.is_some()))
+            .collect();
+        let state = RingState::new(commit.ring, members, me, high.next(), now);
+        let wanted = self.lacking_of(&together);
+        let recovering = Recovering {
+            state,
+            together,
+            wanted,
+            asked: 0,
+            sent_commit: None,
+        };
+        self.phase = Phase::Recover(Box::new(recovering));
+        self.deadlines = Deadlines {
+            loss: Some(now.after_us(self.timing.forming())),
+            probe: self.deadlines.probe,
+            ..Deadlines::default()
+        };
+        let alone = commit.rows.len() == 1;
+        if !alone {
+            self.forward_commit(now, commit);
+        }
+        self.pull(now);
+        if alone {
+            self.start_token(now);
+        }
+    }
+
+    /// What the others from my old ring have and I lack.
+    fn lacking_of(&self, together: &BTreeMap<Member, OldRing>) -> Vec<(Seq, Seq)> {
+        let Some(state) = self
+            .installed
+            .as_ref()
+            .filter(|_| !bugs::on(Bug::RecoverySkipped))
+        else {
+            return Vec::new();
+        };
+        let mut lacking: Vec<Seq> = Vec::new();
+        for (first, last) in union(together) {
+            let first = first.max(state.buffer.received_up_to().next());
+            lacking.extend((first.0..=last.0).map(Seq).filter(|seq| !state.buffer.has(*seq)));
+        }
+        lacking.sort_unstable();
+        lacking.dedup();
+        ranges_of(&lacking)
+    }
+
+    /// Asks a member that has it for what is lacking.
+    pub(super) fn pull(&mut self, now: Time) {
+        let me = self.settings.me;
+        let Phase::Recover(recovering) = &mut self.phase else {
+            return;
+        };
+        let Some((first, _)) = recovering.wanted.first().copied() else {
+            return;
+        };
+        let holders: Vec<Member> = recovering
+            .together
+            .iter()
+            .filter(|(m, old)| **m != me && has(old, first))
+            .map(|(m, _)| *m)
+            .collect();
+        assert!(!holders.is_empty(), "only what somebody has is wanted: {first}");
+        recovering.asked += 1;
+        let holder = holders[recovering.asked % holders.len()];
+        let ring = recovering.together[&me]
+            .ring
+            .expect("who lacks something comes from a ring");
+        let ranges: Vec<(Seq, Seq)> = recovering.wanted.iter().copied().take(RANGES_MAX).collect();
+        self.unicast(holder, Body::Nack { ring, ranges });
+        self.deadlines.nack_again = Some(Repeat::first(now, self.timing.nack_again()));
+    }
+
+    /// Chunks of the old ring arrived; only what is wanted is taken.
+    pub(super) fn take_recovered(&mut self, now: Time, ring: RingId, chunks: Vec<crate::wire::Chunk>) {
+        let Phase::Recover(recovering) = &mut self.phase else {
+            return;
+        };
+        let Some(old) = self.installed.as_mut().filter(|state| state.id == ring) else {
+            self.counters.fenced += 1;
+            return;
+        };
+        let mut progress = false;
+        for chunk in chunks {
+            let wanted = recovering
+                .wanted
+                .iter()
+                .any(|(first, last)| *first <= chunk.seq && chunk.seq <= *last);
+            if wanted && old.buffer.insert(chunk) {
+                self.counters.repaired_for_me += 1;
+                progress = true;
+            }
+        }
+        let left: Vec<Seq> = recovering
+            .wanted
+            .iter()
+            .flat_map(|(a, b)| (a.0..=b.0).map(Seq))
+            .collect();
+        let left: Vec<Seq> = left.into_iter().filter(|seq| !old.buffer.has(*seq)).collect();
+        recovering.wanted = ranges_of(&left);
+        let rest = !recovering.wanted.is_empty();
+        if progress {
+            self.deadlines.loss = Some(now.after_us(self.timing.forming()));
+        }
+        if progress && rest {
+            self.pull(now);
+        }
+        if !rest {
+            self.deadlines.nack_again = None;
+            self.hasten(now);
+        }
+    }
+
+    /// Both rounds of the commit token are done: the leader makes the new ring's token.
+    pub(super) fn start_token(&mut self, now: Time) {
+        let stale_after = now.after_us(self.timing.token_timeout());
+        let Phase::Recover(recovering) = &mut self.phase else {
+            return;
+        };
+        let state = &mut recovering.state;
+        if state.hop > Hop(0) {
+            return;
+        }
+        state.hop = Hop(2 * state.members.len() as u64 + 1);
+        state.seen_hop = state.hop;
+        let token = Token {
+            ring: state.id,
+            hop: state.hop,
+            high: state.high,
+            pace: Pace::Fast,
+            rows: state.rows.clone(),
+            lacking: Vec::new(),
+        };
+        state.holding = Some(Holding {
+            token,
+            stale_after,
+            resting: false,
+        });
+        recovering.sent_commit = None;
+        self.deadlines.commit_again = None;
+        self.visit(now);
+    }
+
+    /// Whether this node has all it can get of its old ring.
+    pub(super) fn has_recovered(&self) -> bool {
+        match &self.phase {
+            Phase::Recover(recovering) => recovering.wanted.is_empty(),
+            Phase::Operational => true,
+            Phase::Gather(_) | Phase::Commit(_) => false,
+        }
+    }
+
+    /// Everybody has recovered: delivers the rest of the old ring and begins the new one.
+    pub(super) fn install(&mut self, now: Time) {
+        let Phase::Recover(recovering) = std::mem::replace(&mut self.phase, Phase::Operational) else {
+            unreachable!("only a ring that was recovered into is installed");
+        };
+        assert!(
+            recovering.wanted.is_empty(),
+            "a node that lacks something does not install"
+        );
+        let new = recovering.state;
+        let old = self.installed.take();
+        let (old_id, old_members) = match old {
+            Some(mut old) => {
+                for delivery in old.deliver_rest() {
+                    self.deliver(delivery);
+                }
+                (Some(old.id), old.members)
+            }
+            None => (None, Vec::new()),
+        };
+        self.out.push(Output::Installed(Installed {
+            ring: new.id,
+            members: new.members.clone(),
+            together: recovering.together.keys().copied().collect(),
+            old: old_id,
+            old_members,
+            first: new.first,
+        }));
+        self.unaccepted.clear();
+        let lead = new.members.first() == Some(&self.settings.me) && !new.alone();
+        self.installed = Some(new);
+        self.multicast_heard = now;
+        self.multicast_missed = 0;
+        self.deadlines.nack_again = None;
+        self.deadlines.commit_again = None;
+        self.deadlines.beacon = lead.then(|| now.after_us(self.timing.beacon()));
+        if self.installed.as_ref().is_some_and(RingState::alone) {
+            self.deadlines.beacon = Some(now.after_us(self.timing.beacon()));
+        }
+        self.newcomers.new_ring();
+        if !self.queue.is_empty() || self.leaving {
+            self.request(now);
+        }
+    }
+}
+
+/// Sorted numbers as ranges.
+fn ranges_of(seqs: &[Seq]) -> Vec<(Seq, Seq)> {
+    let mut ranges: Vec<(Seq, Seq)> = Vec::new();
+    for seq in seqs {
+        match ranges.last_mut() {
+            Some(range) if range.1.next() == *seq => range.1 = *seq,
+            _ => ranges.push((*seq, *seq)),
+        }
+    }
+    ranges
+}

@@ -1,0 +1,91 @@
+//! A whole datagram: header and body, checked.
+
+use bytes::Bytes;
+
+use super::codec::{Reader, Writer};
+use super::{Body, Refused, VERSION};
+use crate::words::Member;
+
+/// The length of the header.
+pub const HEADER_BYTES: usize = 24;
+/// The largest datagram UDP over IPv4 carries.
+const DATAGRAM_BYTES_MAX: usize = 65_507;
+const MAGIC: &[u8; 2] = b"ro";
+/// Where the checksum stands.
+const CHECKSUM_AT: usize = 20;
+
+/// Makes the datagram that says `body` from `sender` to `group`.
+pub fn encode(group: u32, sender: Member, body: &Body) -> Bytes {
+    let mut out = Writer {
+        bytes: Vec::with_capacity(256),
+    };
+    out.bytes.extend_from_slice(MAGIC);
+    out.u8(VERSION);
+    out.u8(body.kind());
+    out.u32(group);
+    out.member(sender);
+    out.u8(0);
+    out.u8(0);
+    out.u32(0);
+    assert_eq!(out.bytes.len(), HEADER_BYTES, "the header has a fixed length");
+    body.write(&mut out);
+    let checksum = crc32fast::hash(&out.bytes);
+    out.bytes[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+    assert!(
+        out.bytes.len() <= DATAGRAM_BYTES_MAX,
+        "a body of {} bytes is never built",
+        out.bytes.len()
+    );
+    Bytes::from(out.bytes)
+}
+
+/// Reads a datagram of `group`, or says why it is refused.
+pub fn decode(group: u32, bytes: Bytes) -> Result<(Member, Body), Refused> {
+    if bytes.len() > DATAGRAM_BYTES_MAX {
+        return Err(Refused::Oversized);
+    }
+    if bytes.len() < HEADER_BYTES {
+        let ours = bytes.len() >= 2 && &bytes[..2] == MAGIC;
+        return Err(if ours {
+            Refused::Truncated
+        } else {
+            Refused::NotRoda
+        });
+    }
+    if &bytes[..2] != MAGIC {
+        return Err(Refused::NotRoda);
+    }
+    let checksum = checksum_of(&bytes);
+    let mut from = Reader::new(bytes.slice(2..));
+    let version = from.u8()?;
+    if version != VERSION {
+        return Err(Refused::ForeignVersion(version));
+    }
+    let kind = from.u8()?;
+    if from.u32()? != group {
+        return Err(Refused::ForeignGroup);
+    }
+    let sender = from.member();
+    if from.u8()? != 0 {
+        return Err(Refused::Sealed);
+    }
+    let reserved = from.u8()?;
+    if from.u32()? != checksum {
+        return Err(Refused::WrongChecksum);
+    }
+    if reserved != 0 {
+        return Err(Refused::BadField("reserved byte"));
+    }
+    let body = Body::read(kind, &mut from)?;
+    from.end()?;
+    Ok((sender?, body))
+}
+
+/// The checksum that the header should carry.
+fn checksum_of(bytes: &Bytes) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&bytes[..CHECKSUM_AT]);
+    hasher.update(&[0; 4]);
+    hasher.update(&bytes[HEADER_BYTES..]);
+    hasher.finalize()
+}
