@@ -273,6 +273,7 @@ impl Node {
             Command::Trace { seq, ring } => self.tell_trace(seq, ring),
             Command::Checkpoint => self.checkpoint(false),
             Command::Reconcile => self.start_reconcile(now),
+            Command::Suspend => self.ring.yield_token(now),
             Command::Leave => self.start_leaving(now),
         }
     }
