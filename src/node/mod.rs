@@ -239,6 +239,8 @@ impl Node {
         match wire::decode(self.config.group, bytes) {
             Err(refused) => *self.refused.entry(refused.reason()).or_default() += 1,
             Ok((sender, _)) if sender == self.me() => {}
+            // Who has said goodbye answers nobody, or the others would count on it.
+            Ok(_) if self.has_left() => {}
             Ok((sender, body)) => {
                 self.accepted += 1;
                 match body {
