@@ -588,6 +588,17 @@ impl Ring {
         }
     }
 
+    /// This process is about to be stopped: hands a token that rests here to the next member, so that nobody has
+    /// to find out that it is lost.
+    pub fn yield_token(&mut self, now: Time) {
+        let rests = self
+            .current()
+            .filter(|state| !state.alone() && state.holding.as_ref().is_some_and(|h| h.resting));
+        if let Some(next) = rests.map(RingState::next_in_order) {
+            self.pass(now, next, Pace::Fast);
+        }
+    }
+
     fn resend_token(&mut self, now: Time, repeat: Repeat) {
         let passed = self.current().and_then(|state| state.passed.clone());
         if let Some(Passed { to, token }) = passed {
