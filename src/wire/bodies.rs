@@ -234,6 +234,9 @@ impl Repair {
     fn read(from: &mut Reader) -> Result<Repair, Refused> {
         let (ring, sender) = (from.ring()?, from.member()?);
         let count = from.count(8 + CHUNK_BYTES_MIN, usize::from(u16::MAX))?;
+        if count == 0 {
+            return Err(Refused::BadField("count"));
+        }
         let chunks = (0..count)
             .map(|_| {
                 let seq = from.seq()?;
