@@ -4,6 +4,7 @@ use rand::RngExt;
 
 use super::face::{Moved, Notice, Step, Store};
 use super::{AfterStore, Node};
+use crate::replica::record::hash_line;
 use crate::replica::{Content, Record};
 use crate::ring::Delivery;
 use crate::words::{Position, Seq, Time};
@@ -27,6 +28,10 @@ impl Node {
             id,
             content,
         } = delivery;
+        let mut link = self.order.hash.to_le_bytes().to_vec();
+        link.extend_from_slice(format!("{position} {id}").as_bytes());
+        self.order.hash = hash_line(&link);
+        self.order.count += 1;
         let sound = Content::from_bytes(&content).is_ok();
         let record = Record::new(id, position, content).ok().filter(|_| sound);
         let Some(record) = record else {
