@@ -122,7 +122,7 @@ impl Chunk {
     fn write(&self, sender: Member, out: &mut Writer) {
         let foreign = self.id.sender != sender;
         let fragmented = self.fragments > 1;
-        out.u8(u8::from(foreign) * FOREIGN | u8::from(fragmented) * FRAGMENTED);
+        out.u8((u8::from(foreign) * FOREIGN) | (u8::from(fragmented) * FRAGMENTED));
         if foreign {
             out.member(self.id.sender);
         }
