@@ -51,8 +51,8 @@ impl Node {
     pub(super) fn accept_record(&mut self, now: Time, record: Record, ring_seq: Option<Seq>) {
         let known_at = self.unheld.get(&record.id).copied();
         let known = known_at.is_some() || self.ids.contains(record.id);
-        if known_at.is_some_and(|at| at <= record.position) || self.held.contains(record.position) {
-            // It is here already, or on its way at a lower position.
+        if self.held.contains(record.position) {
+            // It is here already: it came from a peer before it came through the ring.
             if let Some(seq) = ring_seq {
                 self.ring.written(now, seq);
             }
@@ -70,7 +70,8 @@ impl Node {
                 own,
             });
         }
-        self.unheld.insert(record.id, record.position);
+        let at = self.unheld.entry(record.id).or_insert(record.position);
+        *at = (*at).min(record.position);
         let delayed = ring_seq.is_some() && self.leaving.is_none();
         let delay_us = if delayed { self.delay() } else { 0 };
         self.delayed_count += 1;

@@ -44,8 +44,8 @@ pub(super) struct Newcomers {
 
 impl Newcomers {
     /// A new ring was installed: members are no foreigners any more.
-    pub(super) fn new_ring(&mut self) {
-        self.probed.retain(|_, probed| !probed.answered);
+    pub(super) fn new_ring(&mut self, members: &[Member]) {
+        self.probed.retain(|foreigner, _| !members.contains(foreigner));
     }
 }
 

@@ -197,7 +197,9 @@ impl Checker {
         let holding = disks.values().filter(|disk| disk.places.contains_key(&id)).count();
         let facts = holding + self.wiped.len() >= usize::from(k) && k <= n;
         if !facts || k < told {
-            return Err(format!("true ticks: {id} is told to be held by {k} of {n}; {holding} disks hold it"));
+            return Err(format!(
+                "true ticks: {me} tells {id} to be held by {k} of {n}, earlier by {told}; {holding} disks hold it"
+            ));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::world::GROUP;
-use crate::node::face::{Action, Event, Notice};
+use crate::node::face::{Action, Event, Notice, Store};
 use crate::replica::Content;
 use crate::wire::{self, Body, Chunk, Token};
 use crate::words::{Member, RingId};
@@ -119,7 +119,25 @@ pub fn action(action: &Action) -> Option<String> {
         Action::Multicast(bytes) => Some(format!("all: {}", datagram(bytes))),
         Action::Unicast(to, bytes) => Some(format!("{}: {}", to.ip().octets()[2], datagram(bytes))),
         Action::Stream(stream, action) => Some(format!("stream {}: {action:?}", stream.0)),
-        Action::Store(..) | Action::Load(..) | Action::Exit(_) => None,
+        Action::Store(ticket, store) => Some(format!("store {}: {}", ticket.0, self::store(store))),
+        Action::Load(..) | Action::Exit(_) => None,
+    }
+}
+
+/// What is to be stored, in words.
+fn store(store: &Store) -> String {
+    match store {
+        Store::Identity { epoch, .. } => format!("epoch {epoch}"),
+        Store::Outbox { id, .. } => format!("outbox {}-{}", id.sender.id, id.counter),
+        Store::OutboxForget(ids) => format!("forget {} lines", ids.len()),
+        Store::Append(records) => {
+            let positions: Vec<String> = records.iter().map(|record| record.position.to_string()).collect();
+            format!("append {}", positions.join(" "))
+        }
+        Store::Checkpoint(_) => "checkpoint".into(),
+        Store::Rewrite { cut } => format!("rewrite up to {cut}"),
+        Store::Accept(chunks) => format!("accept {} chunks", chunks.len()),
+        Store::AcceptForget(up_to) => format!("forget accepted up to {up_to}"),
     }
 }
 

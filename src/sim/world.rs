@@ -313,7 +313,8 @@ impl World {
         if !self.processes.contains_key(&id) {
             return Ok(());
         }
-        if let (Some(_), Event::Datagram { .. }) = (&self.trace, &event) {
+        let told = matches!(event, Event::Datagram { .. } | Event::Stored { .. });
+        if self.trace.is_some() && told {
             let told = tell::event(&event);
             self.tell(|| format!("{id} ← {told}"));
         }
@@ -340,6 +341,7 @@ impl World {
         if process.exit.is_some() {
             self.checker.gone(id);
             self.processes.remove(&id);
+            self.disks.get_mut(&id).expect("a node that lived has a disk").crash(usize::MAX);
             self.close_streams_of(id, life);
             return Ok(());
         }
