@@ -139,7 +139,14 @@ impl Ring {
     }
 
     /// Somebody asks whether this node hears it.
-    pub(super) fn on_probe(&mut self, now: Time, sender: Member, from: SocketAddrV4, target: Member, nonce: u64) {
+    pub(super) fn on_probe(
+        &mut self,
+        now: Time,
+        sender: Member,
+        from: SocketAddrV4,
+        target: Member,
+        nonce: u64,
+    ) {
         if target != self.settings.me {
             return;
         }
