@@ -28,6 +28,7 @@ use crate::host::inbox::{self, Arrival, Entrance, Inbox, Lane};
 use crate::host::net::{Net, Port, Read, Received, Sent};
 use crate::host::notices::Notices;
 use crate::host::streams::{StreamTimes, Streams};
+use crate::node::Node;
 use crate::node::face::{Action, Event, Exit, Load, LoadId, Notice, Store, StreamEvent, StreamId, Ticket};
 use crate::words::Time;
 
@@ -59,6 +60,16 @@ pub trait Core {
 
     /// When [`Event::Timer`] is due.
     fn deadline(&self) -> Option<Time>;
+}
+
+impl Core for Node {
+    fn handle(&mut self, now: Time, event: Event) -> Vec<Action> {
+        Node::handle(self, now, event)
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        Node::deadline(self)
+    }
 }
 
 /// Work for the disk, in the order given by the core.

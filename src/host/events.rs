@@ -104,6 +104,8 @@ pub fn story(story: &Story, at: WallTime) -> String {
     let warnings = list(story.warnings.iter().map(|text| object::quoted(text)));
     begin("story", at)
         .flag("fresh", story.fresh)
+        .flag("clean", story.clean)
+        .number("held", story.held)
         .maybe("checkpoint", story.checkpoint)
         .maybe_text("checkpoint_time", story.checkpoint_time.map(rfc3339))
         .number("rolled_back", story.rolled_back)
@@ -111,6 +113,11 @@ pub fn story(story: &Story, at: WallTime) -> String {
         .number("set_aside", story.set_aside)
         .raw("warnings", &warnings)
         .end()
+}
+
+/// An earlier message, shown because `--history` or the user asked for it.
+pub fn history(record: &Record, own: bool, at: WallTime) -> String {
+    message(begin("history", at), record).flag("own", own).end()
 }
 
 /// A line of piped input that was not said, by its number from 1.

@@ -61,6 +61,12 @@ pub fn table() -> String {
 }
 
 impl Code {
+    /// The code of this number, as the parts of the host name theirs.
+    pub fn of_number(number: u8) -> Code {
+        let found = TABLE.iter().find(|(code, _)| *code as u8 == number);
+        found.map_or(Code::Other, |(code, _)| *code)
+    }
+
     /// The code for the end that the core asked for.
     pub fn of(exit: &Exit) -> Code {
         match exit {

@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod net;
 pub mod notices;
 pub mod reconcile;
+pub mod run;
 pub mod signals;
 pub mod streams;
 pub mod terminal;

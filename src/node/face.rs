@@ -129,6 +129,8 @@ pub enum Command {
     Checkpoint,
     /// Take part in a reconciliation up to a common cut, and make all reachable nodes do so.
     Reconcile,
+    /// The process is about to be stopped for a while: hand the token on, if it rests here.
+    Suspend,
     /// Pass the token, leave the ring, write everything and exit.
     Leave,
 }

@@ -267,6 +267,8 @@ impl Node {
         match wire::decode(self.config.group, bytes) {
             Err(refused) => *self.refused.entry(refused.reason()).or_default() += 1,
             Ok((sender, _)) if sender == self.me() => {}
+            // Who has said goodbye answers nobody, or the others would count on it.
+            Ok(_) if self.has_left() => {}
             Ok((sender, body)) => {
                 self.accepted += 1;
                 match body {
@@ -301,6 +303,7 @@ impl Node {
             Command::Trace { seq, ring } => self.tell_trace(seq, ring),
             Command::Checkpoint => self.checkpoint(false),
             Command::Reconcile => self.start_reconcile(now),
+            Command::Suspend => self.ring.yield_token(now),
             Command::Leave => self.start_leaving(now),
         }
     }

@@ -98,8 +98,8 @@ impl Ring {
         self.deadlines.request_again = None;
         self.deadlines.commit_again = None;
         self.deadlines.loss = None;
-        self.out.push(Output::RowsChanged);
         self.visit(now);
+        self.out.push(Output::RowsChanged);
         if self.is_operational() {
             self.ask_for_missing(now, sender);
         }
@@ -386,6 +386,7 @@ impl Ring {
                 let holding = state.holding.as_mut().expect("the token is here");
                 holding.resting = true;
                 holding.stale_after = Time(u64::MAX);
+                state.sent_in_visit = 0;
                 self.hold_us = None;
                 self.end_grant();
             }
@@ -584,6 +585,17 @@ impl Ring {
             Plan::Pass(to, pace) => self.pass(now, to, pace),
             Plan::Rest(_, pace) => self.pass(now, next, pace),
             Plan::Keep => self.go_on(now),
+        }
+    }
+
+    /// This process is about to be stopped: hands a token that rests here to the next member, so that nobody has
+    /// to find out that it is lost.
+    pub fn yield_token(&mut self, now: Time) {
+        let rests = self
+            .current()
+            .filter(|state| !state.alone() && state.holding.as_ref().is_some_and(|h| h.resting));
+        if let Some(next) = rests.map(RingState::next_in_order) {
+            self.pass(now, next, Pace::Fast);
         }
     }
 

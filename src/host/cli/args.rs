@@ -101,9 +101,9 @@ pub struct Args {
     #[arg(long, value_name = "N", help_heading = RING)]
     seed: Option<u64>,
 
-    /// Show this many earlier messages at the start
-    #[arg(long, value_name = "N", default_value_t = 10, help_heading = OUTPUT)]
-    history: usize,
+    /// Show this many earlier messages at the start [default: 10 at a terminal, else 0]
+    #[arg(long, value_name = "N", help_heading = OUTPUT)]
+    history: Option<usize>,
     /// Print events, one JSON object a line, instead of messages
     #[arg(long, help_heading = OUTPUT)]
     json: bool,

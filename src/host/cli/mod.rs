@@ -81,8 +81,8 @@ pub struct NodeOptions {
     pub token_timeout_us: u64,
     /// How many members must hold a message before it is delivered; 0 for no quorum.
     pub quorum: u16,
-    /// How many earlier messages to show at the start.
-    pub history: usize,
+    /// How many earlier messages to show at the start; `None` for what suits people or programs.
+    pub history: Option<usize>,
     /// Faults to inject into what is received, as written.
     pub chaos: Option<String>,
     /// The seed of delay and chaos; `None` for a fresh one.
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(options.checkpoint_every_us, 10_000_000);
         assert_eq!(options.token_timeout_us, 200_000);
         assert_eq!(options.recover, RecoverLevel::Peers);
-        assert_eq!((options.quorum, options.history), (0, 10));
+        assert_eq!((options.quorum, options.history), (0, None));
         assert_eq!((options.wait, options.wait_limit_us), (Wait::Ordered, 30_000_000));
         assert_eq!(options.level, Level::Normal);
         assert!(options.catch_up && !options.json);
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!((options.checkpoint_every_us, options.restore), (0, Some(4)));
         assert_eq!((options.recover, options.catch_up), (RecoverLevel::Own, false));
         assert_eq!((options.token_timeout_us, options.quorum), (1_000_000, 2));
-        assert_eq!((options.history, options.seed), (0, Some(7)));
+        assert_eq!((options.history, options.seed), (Some(0), Some(7)));
         assert_eq!(options.chaos.as_deref(), Some("drop=5%"));
         assert_eq!((options.wait, options.wait_limit_us), (Wait::Held, 60_000_000));
         assert_eq!((options.json, options.level), (true, Level::Verbose));

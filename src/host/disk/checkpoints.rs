@@ -14,6 +14,8 @@ pub struct Checkpoints {
     id: NodeId,
     /// Ascending; damaged ones included.
     numbers: Vec<u64>,
+    /// One that is not removed, however old it gets, because somebody is about to go back to it.
+    kept: Option<u64>,
 }
 
 /// The snapshot a start begins from.
@@ -34,6 +36,7 @@ impl Checkpoints {
             paths: paths.clone(),
             id,
             numbers,
+            kept: None,
         })
     }
 
@@ -101,10 +104,23 @@ impl Checkpoints {
         files::replace(&self.paths.checkpoint(snapshot.number), &snapshot.to_bytes())?;
         self.numbers.push(snapshot.number);
         while self.numbers.len() > KEPT {
-            files::remove(&self.paths.checkpoint(self.numbers[0]))?;
-            self.numbers.remove(0);
+            let oldest = usize::from(Some(self.numbers[0]) == self.kept);
+            files::remove(&self.paths.checkpoint(self.numbers[oldest]))?;
+            self.numbers.remove(oldest);
         }
         Ok(())
+    }
+
+    /// Keeps a checkpoint, the newest good one if none is named, until this process lets go of them all.
+    pub fn keep(&mut self, number: Option<u64>) -> Result<u64, DiskError> {
+        let newest = match number {
+            Some(number) => Some(self.exactly(number)?),
+            None => self.newest()?.snapshot,
+        };
+        let have = self.numbers.clone();
+        let number = newest.map(|snapshot| snapshot.number);
+        self.kept = number;
+        number.ok_or(DiskError::NoSuchCheckpoint { number: 1, have })
     }
 }
 
@@ -194,6 +210,19 @@ mod tests {
         assert_eq!(checkpoints.next_number(), 3, "a bad number is not used again");
         assert_eq!(checkpoints.exactly(2).unwrap_err().exit_code(), 7);
         assert_eq!(checkpoints.exactly(5).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn one_that_is_to_be_gone_back_to_is_kept() {
+        let (_folder, paths) = folder_with(5);
+        let mut checkpoints = Checkpoints::open(&paths, NodeId(3)).unwrap();
+        assert_eq!(checkpoints.keep(None).unwrap(), 5);
+        assert_eq!(checkpoints.keep(Some(1)).unwrap(), 1);
+        for number in 6..=8 {
+            checkpoints.write(&snapshot(number)).unwrap();
+        }
+        assert_eq!(checkpoints.numbers, [1, 5, 6, 7, 8]);
+        assert_eq!(checkpoints.keep(Some(9)).unwrap_err().exit_code(), 2);
     }
 
     #[test]

@@ -187,6 +187,12 @@ impl Disk {
         self.replica.find(seq, ring)
     }
 
+    /// Sees to it that a checkpoint (the newest good one if none is named) outlives those that this life still
+    /// writes, because it will be gone back to. Returns its number.
+    pub fn keep_checkpoint(&mut self, number: Option<u64>) -> Result<u64, DiskError> {
+        self.checkpoints.keep(number)
+    }
+
     /// How often the replica was written anew.
     pub fn generation(&self) -> u64 {
         self.generation

@@ -64,6 +64,8 @@ pub struct Story {
     pub records: u64,
     /// Lines in the outbox that wait to be ordered.
     pub waiting: u64,
+    /// Damaged, unfinished or contradicting lines that were set aside.
+    pub set_aside: u64,
     /// What was damaged, repaired or strange; one sentence each.
     pub warnings: Vec<String>,
 }
@@ -140,7 +142,7 @@ pub fn open(data_dir: &Path, id: NodeId, options: Options) -> Result<(Disk, Rest
         snapshot: snapshot.as_ref(),
         recover: options.recover >= RecoverLevel::Own,
     };
-    let mut survey = surveyed(&paths, view, &mut generation, &mut warnings)?;
+    let (mut survey, set_aside) = surveyed(&paths, view, &mut generation, &mut warnings)?;
     let rolled = Rolled::back(&survey.present, view);
     if let Some(snapshot) = &snapshot {
         warnings.extend(compared(snapshot, &survey, generation));
@@ -164,6 +166,7 @@ pub fn open(data_dir: &Path, id: NodeId, options: Options) -> Result<(Disk, Rest
         held: rolled.state.len(),
         records: survey.present.len(),
         waiting: waiting.lines.len() as u64,
+        set_aside,
         warnings,
     };
     let (name, rooms) = name_and_rooms(snapshot, &survey.rooms);
@@ -225,25 +228,26 @@ fn generation(
     }
 }
 
-/// Surveys the replica, repairing it first if need be.
+/// Surveys the replica, repairing it first if need be. Returns also how many lines were set aside.
 fn surveyed(
     paths: &Paths,
     view: Viewpoint<'_>,
     generation: &mut u64,
     warnings: &mut Vec<String>,
-) -> Result<Survey, DiskError> {
+) -> Result<(Survey, u64), DiskError> {
     let path = paths.replica();
     let survey = Survey::read(&path, view)?;
     if survey.trouble.is_none() {
-        return Ok(survey);
+        return Ok((survey, 0));
     }
+    let set_aside = survey.trouble.set_aside();
     warnings.extend(repair(paths, &survey.trouble, generation)?);
     let survey = Survey::read(&path, view)?;
     if !survey.trouble.is_none() {
         let reason = std::io::Error::other("it reads differently each time; its disk may be failing");
         return Err(FileError::at(&path, Doing::Read)(reason).into());
     }
-    Ok(survey)
+    Ok((survey, set_aside))
 }
 
 /// A rollback in numbers.

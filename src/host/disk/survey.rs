@@ -89,6 +89,11 @@ impl Trouble {
         let lines_are_good = self.damaged.is_empty() && self.doubles.is_empty();
         lines_are_good && self.torn.is_none() && !self.lacks_newline
     }
+
+    /// How many lines are not kept and not known to be elsewhere in the file.
+    pub fn set_aside(&self) -> u64 {
+        self.damaged_lines + self.doubles.conflicts.len() as u64 + u64::from(self.torn.is_some())
+    }
 }
 
 impl Doubles {

@@ -11,6 +11,7 @@ fn all_lines() -> Vec<String> {
     let mut lines: Vec<String> = samples::notices().iter().map(|one| notice(one, AT)).collect();
     lines.push(start(&samples::start(), AT));
     lines.push(story(&samples::story(), AT));
+    lines.push(history(&samples::record(42, "oi"), true, AT));
     lines.push(line_refused(3, "too long", AT));
     lines.push(exit(Code::NotHeld, Some("2 lines"), AT));
     lines

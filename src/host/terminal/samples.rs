@@ -96,6 +96,8 @@ pub fn start() -> Start {
 pub fn story() -> Story {
     Story {
         fresh: false,
+        clean: false,
+        held: 47,
         checkpoint: Some(12),
         checkpoint_time: Some(WallTime(1_763_680_000_482)),
         rolled_back: 7,

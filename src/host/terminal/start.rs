@@ -41,15 +41,19 @@ pub struct Start {
 pub struct Story {
     /// Nothing was there: the first start in this folder.
     pub fresh: bool,
+    /// The life before left in order, and its last checkpoint holds all.
+    pub clean: bool,
     /// The checkpoint started from; `None` if there was none.
     pub checkpoint: Option<u64>,
     /// When it was written.
     pub checkpoint_time: Option<WallTime>,
+    /// Messages in the state now.
+    pub held: u64,
     /// Messages in the replica that came after the checkpoint and were discarded from state.
     pub rolled_back: u64,
     /// How many of them were recovered from the own replica.
     pub recovered_own: u64,
-    /// Damaged records set aside in a file.
+    /// Damaged records set aside in a file, which a warning names.
     pub set_aside: u64,
     /// What else the user should know, each a sentence.
     pub warnings: Vec<String>,
@@ -86,9 +90,6 @@ pub fn start_lines(start: &Start) -> Vec<String> {
 /// What was found on the disk, in sentences with numbers.
 pub fn story_lines(story: &Story, zone: &Zone) -> Vec<String> {
     let mut lines = vec![beginning(story, zone)];
-    if story.set_aside > 0 {
-        lines.push(format!("{} set aside", count(story.set_aside, "damaged record")));
-    }
     lines.extend(story.warnings.iter().map(|text| visible::line(text)));
     lines
 }
@@ -103,6 +104,9 @@ fn beginning(story: &Story, zone: &Zone) -> String {
         (Some(number), None) => format!("checkpoint {number}"),
         (None, _) => "no checkpoint".to_string(),
     };
+    if story.clean {
+        return format!("continued from {from}: {}", count(story.held, "message"));
+    }
     format!(
         "{from}: {} rolled back, {} recovered from the own replica",
         count(story.rolled_back, "message"),
@@ -157,7 +161,6 @@ mod tests {
             story_lines(&samples::story(), &Zone::utc()),
             [
                 "checkpoint 12 of 2025-11-20 23:06: 7 messages rolled back, 7 recovered from the own replica",
-                "1 damaged record set aside",
                 "checkpoint 13 is cut; checkpoint 12 is used",
             ]
         );
@@ -168,6 +171,15 @@ mod tests {
         assert_eq!(
             story_lines(&fresh, &Zone::utc()),
             ["first start here: nothing to restore"]
+        );
+        let clean = Story {
+            clean: true,
+            held: 40,
+            ..samples::story()
+        };
+        assert_eq!(
+            story_lines(&clean, &Zone::utc())[0],
+            "continued from checkpoint 12 of 2025-11-20 23:06: 40 messages"
         );
         let none = Story {
             rolled_back: 1,

@@ -5,6 +5,7 @@
 //! back with its number, and `✓✓ #42 held by all 3` at the end. What comes together is folded: [`View::take`]
 //! is called once for each batch, and then several ticks are one line, and a grant with its pass is one too.
 
+mod late;
 mod message;
 mod protocol;
 mod ticks;
@@ -24,6 +25,7 @@ use super::style::Style;
 use super::visible;
 use crate::node::face::{Moved, Notice, Status};
 use crate::words::{MessageId, NodeId, Position};
+use late::Late;
 pub use message::ACTION;
 use protocol::Token;
 use ticks::Ticks;
@@ -54,6 +56,8 @@ pub struct Manner {
     /// Whether a person reads at a terminal; if not, a message is one line, and the ticks of own lines are shown
     /// with `-v` only.
     pub for_people: bool,
+    /// How many of the messages that come late together are shown to people.
+    pub late_max: usize,
 }
 
 /// What is shown, and what must be remembered for it.
@@ -74,6 +78,7 @@ pub struct View {
     checkpoint_asked: bool,
     /// The share of a catching-up last told, in tenths.
     caught_up_tenths: u64,
+    late: Late,
     out: Vec<Shown>,
 }
 
@@ -94,6 +99,7 @@ impl View {
             questions: VecDeque::new(),
             checkpoint_asked: false,
             caught_up_tenths: 0,
+            late: Late::default(),
             out: Vec::new(),
         }
     }
@@ -238,7 +244,8 @@ impl View {
         }
     }
 
-    fn know_room(&mut self, room: &str) {
+    /// Remembers a room, for `/rooms` and completion.
+    pub fn know_room(&mut self, room: &str) {
         if self.rooms.len() < ROOMS_MAX {
             self.rooms.insert(room.to_string());
         }

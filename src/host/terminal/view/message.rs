@@ -22,6 +22,13 @@ impl View {
     pub(super) fn message(&mut self, record: &Record, late: bool, own: bool) {
         self.pending.remove(&record.id);
         self.numbers.saw(record.position);
+        if !late || !self.hold_back(record, own) {
+            self.show_message(record, late, own);
+        }
+    }
+
+    /// Shows a message.
+    pub(super) fn show_message(&mut self, record: &Record, late: bool, own: bool) {
         match Content::from_bytes(&record.content) {
             Ok(content) => self.readable(record, &content, late, own),
             Err(why) => {

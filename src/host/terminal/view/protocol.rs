@@ -99,6 +99,7 @@ impl View {
 
     /// Progress, told at its beginning and with each further tenth.
     pub(super) fn catching_up(&mut self, peer: NodeId, done: u64, total: u64) {
+        self.late.catching_up = true;
         let tenths = done.saturating_mul(10).checked_div(total).unwrap_or(10);
         if done > 0 && tenths <= self.caught_up_tenths && self.manner.level < Level::Verbose {
             return;
@@ -110,6 +111,8 @@ impl View {
 
     pub(super) fn caught_up(&mut self, peer: NodeId, received: u64) {
         self.caught_up_tenths = 0;
+        self.late.catching_up = false;
+        self.end_late();
         let from = if received > 0 {
             Level::Normal
         } else {

@@ -13,6 +13,7 @@ fn view(level: Level, for_people: bool) -> View {
         zone: Zone::utc(),
         level,
         for_people,
+        late_max: 2,
     };
     let mut view = View::new(manner, NodeId(3), "geral");
     view.day = Zone::utc()
@@ -205,12 +206,54 @@ fn a_new_day_and_a_late_message_are_marked() {
     }
     assert_eq!(
         show(&mut view, &[said(2, 42, "geral", "oi"), late]),
+        ["err — 2026-11-21 —", "out #42 14:03 ana·2 oi"]
+    );
+    assert!(view.has_late() && view.end_late_unless_catching_up());
+    assert_eq!(
+        show(&mut view, &[]),
+        ["out #41 2026-11-20 14:03 ana·2 antes (came late)"]
+    );
+}
+
+/// Messages of before that come from a peer, the last one first.
+fn caught_up(count: u64) -> Vec<Notice> {
+    let (peer, total) = (NodeId(1), count);
+    let mut notices = Vec::new();
+    for seq in (1..=count).rev() {
+        let Notice::Message { record, own, .. } = said(2, seq, "geral", "antes") else {
+            unreachable!("said() is a message");
+        };
+        let late = true;
+        notices.push(Notice::Message { record, late, own });
+        let done = count + 1 - seq;
+        notices.push(Notice::CatchingUp { peer, done, total });
+    }
+    notices
+}
+
+#[test]
+fn of_many_late_messages_the_last_ones_are_shown_in_order() {
+    let mut view = view(Level::Normal, true);
+    show(&mut view, &caught_up(4));
+    assert!(!view.end_late_unless_catching_up(), "more are on their way");
+    let (peer, received) = (NodeId(1), 4);
+    assert_eq!(
+        show(&mut view, &[Notice::CaughtUp { peer, received }]),
         [
-            "err — 2026-11-21 —",
-            "out #42 14:03 ana·2 oi",
-            "out #41 2026-11-20 14:03 ana·2 antes (came late)",
+            "err 2 earlier messages came late; /history shows them",
+            "out #3 14:03 ana·2 antes (came late)",
+            "out #4 14:03 ana·2 antes (came late)",
+            "err caught up: 4 messages recovered from bob·1",
         ]
     );
+    assert!(!view.has_late());
+}
+
+#[test]
+fn a_program_misses_no_late_message() {
+    let mut view = view(Level::Normal, false);
+    let lines = show(&mut view, &caught_up(4));
+    assert_eq!(lines.iter().filter(|line| line.starts_with("out ")).count(), 4);
 }
 
 #[test]

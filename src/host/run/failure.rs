@@ -1,0 +1,104 @@
+//! Why a node could not start, or ended without having been asked to.
+
+use std::fmt;
+use std::io;
+
+use crate::host::chaos::ChaosError;
+use crate::host::disk::DiskError;
+use crate::host::driver::DriverError;
+use crate::host::exit::Code;
+use crate::host::net::NetError;
+
+/// What went wrong. None of it has lost a line that was shown as pending.
+#[derive(Debug)]
+pub enum Failure {
+    /// `--chaos` makes no sense. Nothing was touched.
+    Chaos(ChaosError),
+    /// The network cannot be opened. Nothing was touched.
+    Net(NetError),
+    /// The files cannot be opened.
+    Disk(DiskError),
+    /// The user does not want to go back to this checkpoint after all. Nothing was touched.
+    NotRestored(u64),
+    /// The terminal cannot be used.
+    Terminal(io::Error),
+    /// Signals cannot be taken.
+    Signals(io::Error),
+    /// The machine gives no threads, random numbers or the like.
+    Machine(&'static str, io::Error),
+    /// The core's thread could not go on.
+    Driver(DriverError),
+    /// A thread ended by a bug; it has said so itself.
+    Bug(&'static str),
+    /// The node did not end in time. What is in the outbox is safe.
+    Stuck(&'static str),
+}
+
+impl Failure {
+    /// The exit code for it.
+    pub fn code(&self) -> Code {
+        match self {
+            Failure::Chaos(_) => Code::Usage,
+            Failure::Net(error) => Code::of_number(error.exit_code()),
+            Failure::Disk(error) => Code::of_number(error.exit_code()),
+            Failure::NotRestored(_) | Failure::Terminal(_) | Failure::Signals(_) => Code::Other,
+            Failure::Machine(..) | Failure::Driver(_) | Failure::Bug(_) | Failure::Stuck(_) => Code::Other,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Chaos(error) => write!(f, "{error}"),
+            Failure::Net(error) => write!(f, "{error}"),
+            Failure::Disk(error) => write!(f, "{error}"),
+            Failure::NotRestored(number) => {
+                write!(f, "checkpoint {number} was not gone back to; nothing was changed")
+            }
+            Failure::Terminal(error) => write!(f, "cannot use the terminal: {error}"),
+            Failure::Signals(error) => write!(f, "cannot take signals: {error}"),
+            Failure::Machine(what, error) => write!(f, "cannot get {what} from the system: {error}"),
+            Failure::Driver(error) => write!(f, "{error}"),
+            Failure::Bug(thread) => write!(
+                f,
+                "the {thread} thread has failed, see above; what is in the outbox is offered again at the next start"
+            ),
+            Failure::Stuck(what) => write!(
+                f,
+                "{what} did not finish in time; what is in the outbox is offered again at the next start"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Failure::Chaos(error) => Some(error),
+            Failure::Net(error) => Some(error),
+            Failure::Disk(error) => Some(error),
+            Failure::Terminal(error) | Failure::Signals(error) | Failure::Machine(_, error) => Some(error),
+            Failure::Driver(error) => Some(error),
+            Failure::NotRestored(_) | Failure::Bug(_) | Failure::Stuck(_) => None,
+        }
+    }
+}
+
+impl From<NetError> for Failure {
+    fn from(error: NetError) -> Failure {
+        Failure::Net(error)
+    }
+}
+
+impl From<DiskError> for Failure {
+    fn from(error: DiskError) -> Failure {
+        Failure::Disk(error)
+    }
+}
+
+impl From<ChaosError> for Failure {
+    fn from(error: ChaosError) -> Failure {
+        Failure::Chaos(error)
+    }
+}

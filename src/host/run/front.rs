@@ -1,0 +1,411 @@
+//! The user's side of a node: one loop over what the core tells, what is typed or piped, signals and answers of
+//! the disk.
+//!
+//! It never makes the core wait: notices that it does not fetch pile up by the rules of
+//! [`crate::host::notices`], and lines that nobody reads by those of [`crate::host::terminal::screen`].
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+
+use crate::host::cli::NodeOptions;
+use crate::host::clock;
+use crate::host::disk::Preview;
+use crate::host::events;
+use crate::host::exit::Code;
+use crate::host::signals::HostSignal;
+use crate::host::terminal::clock::Zone;
+use crate::host::terminal::console::{Console, Surface};
+use crate::host::terminal::finish::{Finish, Verdict};
+use crate::host::terminal::start::{start_lines, story_lines};
+use crate::host::terminal::view::{Manner, Shown, View};
+use crate::host::terminal::{Level, visible};
+use crate::node::face::{Command, Notice};
+use crate::replica::Record;
+use crate::words::Time;
+
+use super::Ending;
+use super::failure::Failure;
+use super::life::Life;
+use super::opening::{Found, Opening};
+use super::restoring;
+use super::tally::Tally;
+
+/// Notices taken in before lines are shown, so that they are folded and yet do not wait for each other.
+const BATCH_MAX: usize = 256;
+/// A piped program that finds itself alone waits this many token timeouts for others before it speaks: time for
+/// two beacons of a ring that is there, and for the merge.
+const ALONE_TIMEOUTS: u64 = 7;
+/// From the wish to leave to the end at the latest, in microseconds: the user is promised two seconds.
+const LEAVE_US: u64 = 1_700_000;
+/// How long threads may take to end once the core has.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// How long late messages are gathered before they are shown, in microseconds: those of one catching-up
+/// come together, and nobody notices the wait for a single one.
+const LATE_US: u64 = 300_000;
+/// The longest time without a look at the clock; it is only a bound for the arithmetic.
+const WAIT_US_MAX: u64 = 3_600_000_000;
+/// Answers of the disk that may wait; each is to one question of the user.
+const ANSWERS_MAX: usize = 16;
+
+/// What follows a life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing.
+    End,
+    /// Another life, from this checkpoint.
+    Rollback(u64),
+}
+
+/// What the disk answered to a question of the user.
+pub(super) enum Answer {
+    /// The last messages.
+    History(Vec<Record>),
+    /// The checkpoint to go back to is there and will be kept, and this is what it discards.
+    Rollback(Preview),
+    /// It cannot be answered: why.
+    Failed(String),
+}
+
+/// The user's side.
+pub struct Front {
+    pub(super) options: NodeOptions,
+    surface: Surface,
+    pub(super) console: Console,
+    pub(super) view: View,
+    pub(super) tally: Tally,
+    /// Only for piped programs.
+    pub(super) finish: Option<Finish>,
+    wakes: Receiver<()>,
+    signals: Receiver<HostSignal>,
+    pub(super) answer: Sender<Answer>,
+    answers: Receiver<Answer>,
+    /// Lines to be shown with the next batch, beside those of the view.
+    out: Vec<Shown>,
+    /// The number of the last typed line.
+    pub(super) last_tag: u64,
+    /// A piped program is alone in a ring, and waits for others until then.
+    alone_until: Option<Time>,
+    /// Late messages are held back until then.
+    late_until: Option<Time>,
+    /// The node was asked to leave, and ends by then.
+    leave_by: Option<Time>,
+    next: Next,
+    ending: Ending,
+    /// The process stops when the core has obeyed: see [`Front::suspend`].
+    suspending: Option<Sender<()>>,
+    /// The editor waits for a prompt until the process goes on.
+    pub(super) prompt_on_waking: bool,
+}
+
+impl Front {
+    /// The user's side of a node with these options.
+    pub(super) fn new(
+        options: NodeOptions,
+        surface: Surface,
+        console: Console,
+        wakes: Receiver<()>,
+        signals: Receiver<HostSignal>,
+    ) -> Front {
+        let (style, talk_style) = Surface::styles();
+        let for_people = surface != Surface::Pipe;
+        let manner = Manner {
+            style,
+            talk_style,
+            zone: Zone::system(),
+            level: options.level,
+            for_people,
+            late_max: options.history.unwrap_or(0),
+        };
+        let finish = (!for_people).then(|| Finish::new(options.wait, options.wait_limit_us, clock::now()));
+        let (answer, answers) = bounded(ANSWERS_MAX);
+        Front {
+            view: View::new(manner, options.id, &options.room),
+            options,
+            surface,
+            console,
+            tally: Tally::default(),
+            finish,
+            wakes,
+            signals,
+            answer,
+            answers,
+            out: Vec::new(),
+            last_tag: 0,
+            alone_until: None,
+            late_until: None,
+            leave_by: None,
+            next: Next::End,
+            ending: (Code::Done, None),
+            suspending: None,
+            prompt_on_waking: false,
+        }
+    }
+
+    /// Tells who, where and how, and what was found.
+    pub(super) fn tell_start(&mut self, found: &Found) {
+        let now = clock::wall();
+        if self.options.json {
+            self.out.push(Shown::Data(events::start(&found.start, now)));
+        } else {
+            for line in start_lines(&found.start) {
+                self.view.talk(Level::Normal, &line);
+            }
+        }
+        self.tell_story(found);
+    }
+
+    /// Tells what was found on the disk, and the last messages.
+    fn tell_story(&mut self, found: &Found) {
+        let now = clock::wall();
+        if self.options.json {
+            self.out.push(Shown::Data(events::story(&found.story, now)));
+        } else {
+            for line in story_lines(&found.story, &Zone::system()) {
+                self.view.talk(Level::Normal, &line);
+            }
+        }
+        self.options.name = Some(found.start.name.clone());
+        found.rooms.iter().for_each(|room| self.view.know_room(room));
+        self.tell_history(&found.history);
+        self.show();
+    }
+
+    /// Messages of before.
+    fn tell_history(&mut self, records: &[Record]) {
+        for record in records {
+            let own = record.id.sender.id == self.options.id;
+            if self.options.json {
+                let line = events::history(record, own, clock::wall());
+                self.out.push(Shown::Data(line));
+            } else {
+                let (record, late) = (record.clone(), false);
+                self.view.notice(&Notice::Message { record, late, own });
+            }
+        }
+    }
+
+    /// People may type at once; a program's lines are read when a ring is there.
+    pub(super) fn begin_to_read(&mut self) -> std::io::Result<()> {
+        if self.surface == Surface::Pipe {
+            return Ok(());
+        }
+        self.console.read_from_now(self.view.prompt())
+    }
+
+    /// Serves the user until the core ends.
+    pub(super) fn live(&mut self, life: &Life) -> Next {
+        let signals = self.signals.clone();
+        let (wakes, answers) = (self.wakes.clone(), self.answers.clone());
+        loop {
+            let wait = Duration::from_micros(self.wait_us(clock::now()));
+            select! {
+                recv(life.notices) -> notice => match notice {
+                    Ok(notice) => self.take_notices(notice, life),
+                    Err(_) => break,
+                },
+                recv(wakes) -> _ => self.take_inputs(life),
+                recv(signals) -> signal => signal.into_iter().for_each(|signal| self.signal(signal, life)),
+                recv(answers) -> answer => answer.into_iter().for_each(|answer| self.answered(answer, life)),
+                default(wait) => {}
+            }
+            if !self.go_on(clock::now(), life) {
+                break;
+            }
+        }
+        self.view.end_late();
+        self.show();
+        std::mem::replace(&mut self.next, Next::End)
+    }
+
+    /// How long there is nothing to do, in microseconds.
+    fn wait_us(&self, now: Time) -> u64 {
+        let verdict = self.finish.as_ref().filter(|_| self.leave_by.is_none());
+        let verdict = verdict.map(|finish| match finish.verdict(now) {
+            Verdict::Wait(until) => until,
+            Verdict::Done(..) => now,
+        });
+        let times = [verdict, self.alone_until, self.late_until, self.leave_by];
+        let next = times.into_iter().flatten().min();
+        next.map_or(WAIT_US_MAX, |next| next.since_us(now).min(WAIT_US_MAX))
+    }
+
+    /// Does what is due and shows what there is. Says whether the life is to be waited for any longer.
+    fn go_on(&mut self, now: Time, life: &Life) -> bool {
+        if self.alone_until.is_some_and(|until| until <= now) {
+            self.join(now);
+        }
+        if self.late_until.is_some_and(|until| until <= now) {
+            self.late_until = None;
+            if !self.view.end_late_unless_catching_up() {
+                self.late_until = Some(now.after_us(LATE_US));
+            }
+        }
+        if self.view.has_late() && self.late_until.is_none() {
+            self.late_until = Some(now.after_us(LATE_US));
+        }
+        if let Some(finish) = &mut self.finish {
+            finish.counts(self.tally.counts(), now);
+            if let (None, Verdict::Done(code, reason)) = (self.leave_by, finish.verdict(now)) {
+                self.ending = (code, reason);
+                self.leave(life);
+            }
+        }
+        self.show();
+        self.leave_by.is_none_or(|by| now < by)
+    }
+
+    /// Takes in what the core tells, as much as is there.
+    fn take_notices(&mut self, first: Notice, life: &Life) {
+        self.take_notice(&first);
+        for notice in life.notices.try_iter().take(BATCH_MAX - 1) {
+            self.take_notice(&notice);
+        }
+    }
+
+    fn take_notice(&mut self, notice: &Notice) {
+        if self.tally.notice(notice) && self.finish.is_some() {
+            self.console.settled();
+        }
+        if let Notice::Ring { members, .. } = notice {
+            self.in_ring(members.len());
+        }
+        if matches!(notice, Notice::Status(_)) && self.suspending.is_some() {
+            // The core has obeyed all before: the process may stop.
+            self.suspending = None;
+            return;
+        }
+        if self.options.json {
+            self.out.push(Shown::Data(events::notice(notice, clock::wall())));
+        } else {
+            self.view.notice(notice);
+        }
+    }
+
+    /// A piped program is in a ring: it reads at once if others are there, or else after a while.
+    fn in_ring(&mut self, members: usize) {
+        let now = clock::now();
+        if members > 1 {
+            self.join(now);
+        } else if self.alone_until.is_none() {
+            let wait_us = ALONE_TIMEOUTS * self.options.token_timeout_us;
+            self.alone_until = Some(now.after_us(wait_us));
+        }
+    }
+
+    /// A piped program's lines are read from now on.
+    fn join(&mut self, now: Time) {
+        self.alone_until = None;
+        let Some(finish) = &mut self.finish else { return };
+        finish.ring(now);
+        if let Err(error) = self.console.read_from_now(self.view.prompt()) {
+            self.ending = (Code::Other, Some(format!("cannot read the input: {error}")));
+            finish.input_ended(now);
+        }
+    }
+
+    fn signal(&mut self, signal: HostSignal, life: &Life) {
+        match signal {
+            HostSignal::Leave => self.leave(life),
+            HostSignal::Suspend(stop) => self.suspend(stop, life),
+            HostSignal::Resumed => {
+                self.suspending = None;
+                if std::mem::take(&mut self.prompt_on_waking) {
+                    self.console.prompt(self.view.prompt());
+                }
+            }
+            HostSignal::Force => unreachable!("the signals' own thread forces"),
+        }
+    }
+
+    /// Lets the token go and then the process stop: the answer to the question behind the command shows that
+    /// the core has obeyed.
+    fn suspend(&mut self, stop: Sender<()>, life: &Life) {
+        self.suspending = Some(stop);
+        life.urge(Command::Suspend);
+        life.urge(Command::Status);
+    }
+
+    /// Asks the core to leave. Only the first time counts.
+    pub(super) fn leave(&mut self, life: &Life) {
+        if self.leave_by.is_none() {
+            self.leave_by = Some(clock::now().after_us(LEAVE_US));
+            life.urge(Command::Leave);
+        }
+    }
+
+    /// Leaves with an exit code of its own.
+    pub(super) fn leave_with(&mut self, code: Code, reason: String, life: &Life) {
+        if self.leave_by.is_none() {
+            self.ending = (code, Some(reason));
+        }
+        self.leave(life);
+    }
+
+    /// Whether the node is leaving, for good or for a rollback.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leave_by.is_some()
+    }
+
+    /// The disk answered.
+    fn answered(&mut self, answer: Answer, life: &Life) {
+        match answer {
+            Answer::History(records) => self.tell_history(&records),
+            Answer::Failed(reason) => self.view.alarm(&visible::line(&reason)),
+            Answer::Rollback(preview) if !self.is_leaving() => {
+                let text = restoring::sentence(&preview, self.options.recover);
+                self.view.answer(&[text]);
+                self.next = Next::Rollback(preview.number);
+                self.leave(life);
+            }
+            Answer::Rollback(_) => {}
+        }
+    }
+
+    /// Opens everything again at a checkpoint, and begins another life.
+    pub(super) fn reopen(&mut self, number: u64) -> Result<Life, Failure> {
+        let (opening, found) = Opening::new(&self.options, Some(number))?;
+        self.leave_by = None;
+        self.tell_story(&found);
+        opening.start()
+    }
+
+    /// Shows a line now, beside what the view has.
+    pub(super) fn tell_event(&mut self, event: String) {
+        self.out.push(Shown::Data(event));
+    }
+
+    /// Shows what there is to show.
+    pub(super) fn show(&mut self) {
+        self.out.extend(self.view.take());
+        if !self.out.is_empty() {
+            self.console.show(std::mem::take(&mut self.out));
+        }
+    }
+
+    /// How long the threads of a life may take to end from now on.
+    pub(super) fn patience(&self) -> Duration {
+        match self.leave_by {
+            Some(by) => Duration::from_micros(by.since_us(clock::now())).max(PATIENCE / 10),
+            None => PATIENCE,
+        }
+    }
+
+    /// How it ends, if nothing went wrong.
+    pub(super) fn ending(&mut self) -> Ending {
+        std::mem::replace(&mut self.ending, (Code::Done, None))
+    }
+
+    /// Tells the end and puts the terminal in order.
+    pub(super) fn close(mut self, (code, reason): Ending, at_most: Duration) {
+        if let Some(reason) = &reason {
+            self.view.alarm(&visible::line(reason));
+        }
+        if self.options.json {
+            let line = events::exit(code, reason.as_deref(), clock::wall());
+            self.out.push(Shown::Data(line));
+        }
+        self.show();
+        self.console.close(at_most);
+    }
+}

@@ -1,0 +1,149 @@
+//! One life of a node: the core's thread, the disk's thread, and the ends that the user's side has of them.
+
+use std::thread::Builder;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+
+use crate::host::clock;
+use crate::host::disk::{Answer, Disk, DiskPump, Work};
+use crate::host::driver::{DiskWork, Driver, DriverError};
+use crate::host::inbox::Inbox;
+use crate::node::Node;
+use crate::node::face::{Command, Event, Exit, Notice};
+
+use super::failure::Failure;
+use super::opening::Opening;
+
+/// Questions to the disk that may wait. When full, who asks waits; the disk answers within milliseconds.
+const QUESTIONS_MAX: usize = 16;
+
+/// A question to the disk; it sends its own answer.
+pub type Question = Box<dyn FnOnce(&mut Disk) + Send>;
+
+/// A life under way.
+pub struct Life {
+    inbox: Inbox,
+    /// What the core tells. It is closed when the core has ended.
+    pub notices: Receiver<Notice>,
+    questions: Sender<Question>,
+    core_ended: Receiver<Result<Exit, DriverError>>,
+    disk_ended: Receiver<()>,
+}
+
+impl Life {
+    /// Starts the threads.
+    pub fn begin(opening: Opening) -> Result<Life, Failure> {
+        let Opening {
+            net,
+            chaos,
+            disk,
+            config,
+            restart,
+            seed,
+        } = opening;
+        let thread = |error| Failure::Machine("a thread", error);
+        let (driver, ends) = Driver::new(net, chaos).map_err(|error| Failure::Machine("a poll", error))?;
+        let (questions, asked) = bounded(QUESTIONS_MAX);
+        let disk_ended = feed_disk(disk, ends.inbox.clone(), ends.disk, asked).map_err(thread)?;
+        let (ended, core_ended) = bounded(1);
+        Builder::new()
+            .name("core".to_string())
+            .spawn(move || {
+                let (mut node, first) = Node::new(config, restart, seed, clock::now());
+                let result = driver.run(&mut node, first);
+                // Nobody waits any more if the process is being forced to end.
+                ended.send(result).unwrap_or_default();
+            })
+            .map_err(thread)?;
+        Ok(Life {
+            inbox: ends.inbox,
+            notices: ends.notices,
+            questions,
+            core_ended,
+            disk_ended,
+        })
+    }
+
+    /// Gives the core something to do. If it has ended, that is seen from its notices.
+    pub fn command(&self, command: Command) {
+        self.inbox.send(Event::Command(command)).unwrap_or_default();
+    }
+
+    /// The same, ahead of all commands that wait.
+    pub fn urge(&self, command: Command) {
+        self.inbox.urge(Event::Command(command)).unwrap_or_default();
+    }
+
+    /// Asks the disk. If the disk has ended, there is no answer.
+    pub fn ask(&self, question: Question) {
+        self.questions.send(question).unwrap_or_default();
+    }
+
+    /// Waits for the threads, each at most this long, so that the files are closed and unlocked.
+    pub fn end(self, at_most: Duration) -> Result<Exit, Failure> {
+        drop(self.questions);
+        drop(self.notices);
+        let result = match self.core_ended.recv_timeout(at_most) {
+            Ok(result) => result.map_err(Failure::Driver),
+            Err(error) if error.is_timeout() => return Err(Failure::Stuck("the core")),
+            Err(_) => Err(Failure::Bug("core")),
+        };
+        match self.disk_ended.recv_timeout(at_most) {
+            Ok(()) => result,
+            Err(error) if error.is_timeout() => result.and(Err(Failure::Stuck("the disk"))),
+            Err(_) => result.and(Err(Failure::Bug("disk"))),
+        }
+    }
+}
+
+/// Starts the disk's thread and one that hands it the work of the core and the questions of the user.
+/// Returns where the end is told: when all work is done and the files are closed.
+fn feed_disk(
+    disk: Disk,
+    inbox: Inbox,
+    work: Receiver<DiskWork>,
+    asked: Receiver<Question>,
+) -> std::io::Result<Receiver<()>> {
+    let pump = DiskPump::start(disk, move |answer| {
+        let told = match answer {
+            Answer::Event(event) => inbox.send(event),
+            Answer::Failed(error) => inbox.fail(error.to_string()),
+        };
+        // The core has ended: nobody needs the answer.
+        told.unwrap_or_default();
+    })?;
+    let (ended, disk_ended) = bounded(1);
+    Builder::new().name("disk feed".to_string()).spawn(move || {
+        feed(&pump, &work, &asked);
+        if pump.finish().is_ok() {
+            ended.send(()).unwrap_or_default();
+        }
+    })?;
+    Ok(disk_ended)
+}
+
+/// Hands work on until the core has ended, or the disk has. When the disk's queue is full this waits, the
+/// core's own queue fills up, and the driver stops reading datagrams.
+fn feed(pump: &DiskPump, work: &Receiver<DiskWork>, asked: &Receiver<Question>) {
+    let mut asked = asked.clone();
+    loop {
+        let handed = select! {
+            recv(work) -> work => match work {
+                Ok(DiskWork::Store(ticket, store)) => Work::Store(ticket, store),
+                Ok(DiskWork::Load(load, wanted)) => Work::Load(load, wanted),
+                Err(_) => return,
+            },
+            recv(asked) -> question => match question {
+                Ok(question) => Work::Ask(question),
+                Err(_) => {
+                    asked = crossbeam_channel::never();
+                    continue;
+                }
+            },
+        };
+        if pump.send(handed).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A node as a process of its own: from the options of the command line to the exit code.
+//!
+//! The main thread is the user's side (`front`): it shows what the core tells, and hands on what the user wants.
+//! The core has a thread of its own (see [`crate::host::driver`]), the disk another one; `life` starts and ends
+//! them. A process may have several lives one after the other: `/rollback` leaves the ring, opens the files again
+//! at an earlier checkpoint, and goes on as a new incarnation.
+//!
+//! Order of a start: what can be refused without touching anything comes first (chaos, interface, group), then
+//! the files with their lock, then the terminal, and only then the first datagram.
+
+mod failure;
+mod front;
+mod life;
+mod opening;
+mod restoring;
+mod tally;
+mod typing;
+
+use std::io::Write;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::host::cli::NodeOptions;
+use crate::host::clock;
+use crate::host::events;
+use crate::host::exit::{self, Code};
+use crate::host::signals::{self, HostSignal, SignalWatch};
+use crate::host::terminal::Level;
+use crate::host::terminal::console::{Console, Surface};
+use crate::host::terminal::mode::SavedMode;
+use crate::host::terminal::visible;
+use crate::node::face::Exit;
+
+use failure::Failure;
+use front::{Front, Next};
+use life::Life;
+use opening::Opening;
+
+/// How long the last lines may take to be printed.
+const LAST_LINES: Duration = Duration::from_millis(200);
+/// Earlier messages that people are shown at the start: enough to know what the talk is about.
+const HISTORY: usize = 10;
+/// Signals that may wait. There are four kinds, and each is handled within milliseconds.
+const SIGNALS_MAX: usize = 16;
+
+/// How it ended: the exit code, and why if there is something to say.
+type Ending = (Code, Option<String>);
+
+/// Runs a node until it leaves. All that is to be said about its end has been said when this returns.
+pub fn run(options: NodeOptions) -> Code {
+    let json = options.json;
+    match begin(options) {
+        Ok((front, signals, life)) => live(front, &signals, life),
+        Err(failure) => {
+            let reason = failure.to_string();
+            // Nobody may be reading any more; the exit code says it as well.
+            let mut stderr = std::io::stderr();
+            writeln!(stderr, "node: {}", visible::line(&reason)).unwrap_or_default();
+            if json {
+                let line = events::exit(failure.code(), Some(&reason), clock::wall());
+                writeln!(std::io::stdout(), "{line}").unwrap_or_default();
+            }
+            failure.code()
+        }
+    }
+}
+
+/// Opens everything and starts the first life.
+fn begin(mut options: NodeOptions) -> Result<(Front, SignalWatch, Life), Failure> {
+    let surface = Surface::of_process(options.json);
+    if surface != Surface::Pipe {
+        options.history.get_or_insert(HISTORY);
+    }
+    let restore = restoring::agreed(&options, surface)?;
+    let (opening, found) = Opening::new(&options, restore)?;
+    let (woken, wakes) = bounded(1);
+    let (signals, watch) = watch_signals()?;
+    let wake = move || {
+        // When full, the front is to wake up already.
+        woken.try_send(()).unwrap_or_default();
+    };
+    let (style, _) = Surface::styles();
+    let console = Console::open(surface, style, std::sync::Arc::new(wake)).map_err(Failure::Terminal)?;
+    start_log(&console, options.level);
+    let mut front = Front::new(options, surface, console, wakes, signals);
+    front.tell_start(&found);
+    let life = opening.start()?;
+    front.begin_to_read().map_err(Failure::Terminal)?;
+    Ok((front, watch, life))
+}
+
+/// Lives until the end, and tells it.
+fn live(mut front: Front, _signals: &SignalWatch, mut life: Life) -> Code {
+    loop {
+        let next = front.live(&life);
+        let ending = life.end(front.patience());
+        let ending = match (next, ending) {
+            (Next::Rollback(number), Ok(Exit::Left)) => match front.reopen(number) {
+                Ok(again) => {
+                    life = again;
+                    continue;
+                }
+                Err(failure) => (failure.code(), Some(failure.to_string())),
+            },
+            (_, Ok(Exit::Left)) => front.ending(),
+            (_, Ok(exit)) => (Code::of(&exit), exit::sentence(&exit)),
+            (_, Err(failure)) => (failure.code(), Some(failure.to_string())),
+        };
+        let code = ending.0;
+        front.close(ending, LAST_LINES);
+        return code;
+    }
+}
+
+/// Takes signals from now on. A second Ctrl-C ends the process with the terminal in order.
+fn watch_signals() -> Result<(Receiver<HostSignal>, SignalWatch), Failure> {
+    let (sender, signals): (Sender<HostSignal>, _) = bounded(SIGNALS_MAX);
+    let mode = SavedMode::of_stdin();
+    let watch = signals::watch(move |signal| match signal {
+        HostSignal::Force => mode.restore(),
+        // When full, the front is stuck; the one that forces needs no front.
+        HostSignal::Leave | HostSignal::Suspend(_) | HostSignal::Resumed => {
+            sender.try_send(signal).unwrap_or_default();
+        }
+    })
+    .map_err(Failure::Signals)?;
+    Ok((signals, watch))
+}
+
+/// Log lines go where talk goes. `RUST_LOG` has the last word on how many.
+fn start_log(console: &Console, level: Level) {
+    let usual = match level {
+        Level::Quiet => "error",
+        Level::Normal | Level::Verbose => "warn",
+    };
+    let env = env_logger::Env::default().default_filter_or(usual);
+    let target = env_logger::Target::Pipe(Box::new(console.talk_writer()));
+    // It fails only if there is a log already, which is then as good.
+    env_logger::Builder::from_env(env)
+        .target(target)
+        .try_init()
+        .unwrap_or_default();
+}

@@ -1,0 +1,137 @@
+//! What is opened before a life: the network and the files. Nothing is sent yet.
+
+use crate::host::chaos::{Chaos, ChaosPlan};
+use crate::host::cli::NodeOptions;
+use crate::host::clock;
+use crate::host::disk::{self, Disk, End, Paths};
+use crate::host::net::{Group, Interface, Net};
+use crate::host::terminal::start::{Start, Story};
+use crate::node::face::{Config, Restart};
+use crate::replica::Record;
+
+use super::failure::Failure;
+use super::life::Life;
+
+/// Spreads one `--seed` over nodes: they must not throw the same dice at the same moment.
+const SEED_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// All that a life needs, opened.
+pub struct Opening {
+    pub(super) net: Net,
+    pub(super) chaos: Option<Chaos>,
+    pub(super) disk: Disk,
+    pub(super) config: Config,
+    pub(super) restart: Restart,
+    pub(super) seed: u64,
+}
+
+/// What the user is told of it.
+pub struct Found {
+    /// Who, where and how.
+    pub start: Start,
+    /// What was on the disk.
+    pub story: Story,
+    /// The last messages in the state, as many as `--history` asks for.
+    pub history: Vec<Record>,
+    /// Rooms seen in earlier lives.
+    pub rooms: Vec<String>,
+}
+
+impl Opening {
+    /// Opens everything for a life that begins at checkpoint `restore`, or at the newest good one.
+    pub fn new(options: &NodeOptions, restore: Option<u64>) -> Result<(Opening, Found), Failure> {
+        let dice = clock::seed().map_err(|error| Failure::Machine("random numbers", error))?;
+        let seed = options.seed.unwrap_or(dice);
+        let seed = seed.wrapping_add(SEED_STEP.wrapping_mul(u64::from(options.id.0)));
+        let chaos = options
+            .chaos
+            .as_deref()
+            .map(str::parse::<ChaosPlan>)
+            .transpose()?;
+        let group: Group = options.group.to_string().parse()?;
+        let interface = Interface::resolve(options.interface.as_deref())?;
+        let net = Net::open(group, interface)?;
+        let disk_options = disk::Options {
+            restore,
+            recover: options.recover,
+            clock_us: Box::new(clock::wall_us),
+            dice,
+        };
+        let (disk, restart, story) = Disk::open(&options.data_dir, options.id, disk_options)?;
+        let history = disk.last_records(options.history.unwrap_or(0));
+        let history = history.map_err(|error| Failure::Disk(error.into()))?;
+        let login = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
+        let name = options.name_or(restart.name.as_deref(), login.as_deref());
+        let found = Found {
+            start: start(options, &net, &restart, name.clone()),
+            story: told(story),
+            history,
+            rooms: restart.rooms.clone(),
+        };
+        let opening = Opening {
+            config: config(options, &net, name),
+            chaos: chaos.map(|plan| Chaos::new(plan, seed)),
+            net,
+            disk,
+            restart,
+            seed,
+        };
+        Ok((opening, found))
+    }
+
+    /// Begins the life.
+    pub fn start(self) -> Result<Life, Failure> {
+        Life::begin(self)
+    }
+}
+
+/// How the core is to behave.
+fn config(options: &NodeOptions, net: &Net, name: String) -> Config {
+    Config {
+        id: options.id,
+        name,
+        group: net.group().number(),
+        token_timeout_us: options.token_timeout_us,
+        delay_min_us: options.delay_min_us,
+        delay_max_us: options.delay_max_us,
+        checkpoint_every_us: options.checkpoint_every_us,
+        quorum: options.quorum,
+        catch_up: options.catch_up,
+        recover: options.recover,
+        payload_max: net.interface().payload_max(),
+        unicast_port: net.address().port(),
+        stream_port: net.stream_port(),
+    }
+}
+
+fn start(options: &NodeOptions, net: &Net, restart: &Restart, name: String) -> Start {
+    let paths = Paths::new(&options.data_dir, options.id);
+    Start {
+        id: options.id,
+        incarnation: restart.incarnation,
+        name,
+        room: options.room.clone(),
+        interface: net.interface().name.clone(),
+        address: net.interface().address,
+        group: options.group,
+        delay_min_us: options.delay_min_us,
+        delay_max_us: options.delay_max_us,
+        replica: paths.replica(),
+        checkpoints: paths.own,
+    }
+}
+
+/// The story of the disk, as it is told.
+fn told(story: disk::Story) -> Story {
+    Story {
+        fresh: story.end == End::None,
+        clean: story.end == End::Clean,
+        checkpoint: story.checkpoint.map(|(number, _)| number),
+        checkpoint_time: story.checkpoint.map(|(_, time)| time),
+        held: story.held,
+        rolled_back: story.rolled_back,
+        recovered_own: story.recovered,
+        set_aside: story.set_aside,
+        warnings: story.warnings,
+    }
+}

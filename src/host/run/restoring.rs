@@ -1,0 +1,86 @@
+//! `--restore`: what going back would discard is said first, and at a terminal asked about.
+
+use std::io::{self, BufRead, Write};
+
+use crate::host::cli::NodeOptions;
+use crate::host::disk::{Preview, preview_restore};
+use crate::host::terminal::console::Surface;
+use crate::host::terminal::start::count;
+use crate::node::face::RecoverLevel;
+use crate::replica::content::rfc3339;
+
+use super::failure::Failure;
+
+/// The checkpoint to go back to, if the user asked for one and, having seen what it discards, still wants it.
+pub fn agreed(options: &NodeOptions, surface: Surface) -> Result<Option<u64>, Failure> {
+    let Some(number) = options.restore else {
+        return Ok(None);
+    };
+    let preview = preview_restore(&options.data_dir, options.id, number)?;
+    let text = sentence(&preview, options.recover);
+    let mut stderr = io::stderr();
+    if surface == Surface::Pipe {
+        // A program that asks for it means it.
+        writeln!(stderr, "{text}").unwrap_or_default();
+        return Ok(Some(number));
+    }
+    write!(stderr, "{text}\ngo back to it? [y/N] ").map_err(Failure::Terminal)?;
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(Failure::Terminal)?;
+    if is_yes(&answer) {
+        Ok(Some(number))
+    } else {
+        Err(Failure::NotRestored(number))
+    }
+}
+
+/// What going back discards, and what becomes of it.
+pub fn sentence(preview: &Preview, recover: RecoverLevel) -> String {
+    let then = match recover {
+        RecoverLevel::None => "they stay in the file and are not used in this life (--recover none)",
+        RecoverLevel::Own => "they are then recovered from the own replica (--recover own)",
+        RecoverLevel::Peers => "they are then recovered, from the own replica and from peers",
+    };
+    format!(
+        "checkpoint {} of {} holds {}; going back to it discards {} from the state: {then}",
+        preview.number,
+        rfc3339(preview.time),
+        count(preview.held, "message"),
+        count(preview.discards, "message"),
+    )
+}
+
+/// Only a clear yes is one, in three languages.
+fn is_yes(answer: &str) -> bool {
+    let answer = answer.trim().to_lowercase();
+    ["y", "yes", "s", "sim", "si", "sí"].contains(&answer.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::WallTime;
+
+    #[test]
+    fn only_a_clear_yes_goes_back() {
+        assert!(is_yes("Y\n") && is_yes(" sim"));
+        assert!(!is_yes("\n") && !is_yes("no") && !is_yes(""));
+    }
+
+    #[test]
+    fn the_sentence_says_what_is_discarded_and_how_far_recovery_goes() {
+        let preview = Preview {
+            number: 4,
+            time: WallTime(1_763_680_000_482),
+            held: 40,
+            discards: 1,
+        };
+        let text = sentence(&preview, RecoverLevel::None);
+        assert!(text.starts_with("checkpoint 4 of 2025-11-20T23:06:40.482Z holds 40 messages; "));
+        assert!(text.contains("discards 1 message from the state: they stay in the file"));
+        assert!(sentence(&preview, RecoverLevel::Peers).ends_with("from peers"));
+    }
+}

@@ -1,0 +1,180 @@
+//! What the user typed or piped: lines to say, slash commands, and the end of the input.
+
+use rustix::process::{Signal, getpid, kill_process};
+
+use crate::host::clock;
+use crate::host::disk::preview_restore;
+use crate::host::events;
+use crate::host::exit::Code;
+use crate::host::terminal::command::{Slash, Typed, help_lines};
+use crate::host::terminal::console::Input;
+use crate::host::terminal::piped::PipedLine;
+use crate::host::terminal::report::Question;
+use crate::host::terminal::view::ACTION;
+use crate::node::face::Command;
+use crate::replica::content::DEFAULT_ROOM;
+
+use super::front::{Answer, Front};
+use super::life::Life;
+
+/// Messages that `/history` shows without a number: a screen.
+const HISTORY: usize = 20;
+/// The most that `/history` shows: they are held in memory.
+const HISTORY_MAX: usize = 10_000;
+
+impl Front {
+    /// Takes in what was typed or piped, as much as is there.
+    pub(super) fn take_inputs(&mut self, life: &Life) {
+        while let Some(input) = self.console.input() {
+            self.input(input, life);
+        }
+    }
+
+    fn input(&mut self, input: Input, life: &Life) {
+        match input {
+            Input::Typed(typed) => {
+                self.typed(typed, life);
+                self.show();
+                if !self.is_leaving() {
+                    self.console.prompt(self.view.prompt());
+                }
+            }
+            Input::Piped(line) => self.piped(line, life),
+            Input::End => match &mut self.finish {
+                Some(finish) => finish.input_ended(clock::now()),
+                None => self.leave(life),
+            },
+            Input::Interrupt => self.leave(life),
+            Input::Suspend => {
+                // By way of the signal, so that both ways to suspend are one.
+                self.prompt_on_waking = true;
+                if let Err(error) = kill_process(getpid(), Signal::TSTP) {
+                    log::warn!("cannot suspend this process: {error}");
+                }
+            }
+            Input::OutputClosed(reason) => {
+                self.leave_with(Code::Other, format!("nobody reads the output: {reason}"), life);
+            }
+        }
+    }
+
+    fn typed(&mut self, typed: Typed, life: &Life) {
+        match typed {
+            Typed::Nothing => {}
+            Typed::Say(text) => self.say(self.view.room().to_string(), text, life),
+            Typed::Wrong(text) => self.view.answer(&[text]),
+            Typed::Slash(slash) => self.slash(slash, life),
+        }
+    }
+
+    fn piped(&mut self, line: PipedLine, life: &Life) {
+        match line {
+            PipedLine::Say { number, text } => {
+                self.tally.said(number);
+                self.give(self.view.room().to_string(), text, number, life);
+            }
+            PipedLine::Refused { number, reason } => {
+                self.tally.unreadable();
+                self.console.settled();
+                if self.options.json {
+                    self.tell_event(events::line_refused(number, &reason, clock::wall()));
+                }
+                self.view.alarm(&format!("line {number} not said: {reason}"));
+            }
+        }
+    }
+
+    fn say(&mut self, room: String, text: String, life: &Life) {
+        self.last_tag += 1;
+        self.give(room, text, self.last_tag, life);
+    }
+
+    fn give(&mut self, room: String, text: String, tag: u64, life: &Life) {
+        let sent = clock::wall();
+        life.command(Command::Say {
+            room,
+            text,
+            tag,
+            sent,
+        });
+    }
+
+    fn slash(&mut self, slash: Slash, life: &Life) {
+        match slash {
+            Slash::Help(which) => self.view.answer(&help_lines(which)),
+            Slash::Msg { room, text } => self.say(room, text, life),
+            Slash::Join(room) => self.view.go_to(&room),
+            Slash::Part(room) => self.part(room),
+            Slash::Rooms => {
+                let rooms = self.view.rooms().join(", ");
+                self.view.answer(&[format!("rooms: {rooms}")]);
+            }
+            Slash::Nick(name) => {
+                self.options.name = Some(name.clone());
+                life.command(Command::Name(name));
+            }
+            Slash::Who => self.question(Question::Who, life),
+            Slash::Whois(whom) => self.question(Question::Whois(whom), life),
+            Slash::Me(text) => self.say(self.view.room().to_string(), format!("{ACTION}{text}"), life),
+            Slash::History(count) => self.history(count.unwrap_or(HISTORY), life),
+            Slash::Quit => self.leave(life),
+            Slash::Ring { verbose } => self.question(Question::Ring { verbose }, life),
+            // The core grants half a token timeout at most.
+            Slash::Token { hold_us } => life.command(Command::HoldToken {
+                hold_us: hold_us.unwrap_or(u64::MAX),
+            }),
+            Slash::Why => self.question(Question::Why, life),
+            Slash::Trace { seq, ring } => life.command(Command::Trace { seq, ring }),
+            Slash::Checkpoint => {
+                self.view.expect_checkpoint();
+                life.command(Command::Checkpoint);
+            }
+            Slash::Rollback(number) => self.rollback(number, life),
+            Slash::Reconcile => life.command(Command::Reconcile),
+        }
+    }
+
+    fn question(&mut self, question: Question, life: &Life) {
+        self.view.ask(question);
+        life.command(Command::Status);
+    }
+
+    /// Leaves a room: what is left is the default room.
+    fn part(&mut self, room: Option<String>) {
+        let here = self.view.room().to_string();
+        if room.is_none_or(|room| room == here) {
+            self.view.go_to(DEFAULT_ROOM);
+        } else {
+            self.view
+                .answer(&[format!("you are in {here}; nothing to leave")]);
+        }
+    }
+
+    fn history(&mut self, count: usize, life: &Life) {
+        let answer = self.answer.clone();
+        let count = count.min(HISTORY_MAX);
+        life.ask(Box::new(move |disk| {
+            let told = match disk.last_records(count) {
+                Ok(records) => Answer::History(records),
+                Err(error) => Answer::Failed(error.to_string()),
+            };
+            // When full, the user has asked so often that one answer less is not missed.
+            answer.try_send(told).unwrap_or_default();
+        }));
+    }
+
+    /// Finds out what going back would discard, and sees to it that the checkpoint is still there after this
+    /// life's last one was written. The answer makes the node leave.
+    fn rollback(&mut self, number: Option<u64>, life: &Life) {
+        let answer = self.answer.clone();
+        let (data_dir, id) = (self.options.data_dir.clone(), self.options.id);
+        life.ask(Box::new(move |disk| {
+            let kept = disk.keep_checkpoint(number);
+            let told = match kept.and_then(|number| preview_restore(&data_dir, id, number)) {
+                Ok(preview) => Answer::Rollback(preview),
+                Err(error) => Answer::Failed(error.to_string()),
+            };
+            answer.try_send(told).unwrap_or_default();
+        }));
+    }
+}
