@@ -241,8 +241,9 @@ impl Node {
             return;
         }
         session.received += 1;
-        self.ring.saw(record.position);
-        if !self.will_have(record.position) {
+        if !self.ring.saw(record.position) {
+            *self.refused.entry("position out of reach").or_default() += 1;
+        } else if !self.will_have(record.position) {
             self.accept_record(now, record, None);
         }
     }

@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
+use crate::replica::content::NAME_BYTES_MAX;
 use crate::replica::digest::Digest;
 use crate::replica::{IdSet, PositionSet, Record};
 use crate::ring::{Ring, Settings};
@@ -277,7 +278,18 @@ impl Node {
                         self.on_inquiry_answer(now, sender, nonce, &known)
                     }
                     Body::Reconcile { nonce } => self.on_reconcile(now, nonce),
-                    ring_body => self.ring.receive(now, sender, from, multicast, ring_body),
+                    ring_body @ (Body::Data(_)
+                    | Body::Repair(_)
+                    | Body::Token(_)
+                    | Body::Request(_)
+                    | Body::Join(_)
+                    | Body::Commit(_)
+                    | Body::Beacon { .. }
+                    | Body::Probe { .. }
+                    | Body::ProbeAnswer { .. }
+                    | Body::Nack { .. }
+                    | Body::Leave { .. }
+                    | Body::Refuse(_)) => self.ring.receive(now, sender, from, multicast, ring_body),
                 }
             }
         }
@@ -291,6 +303,13 @@ impl Node {
                 tag,
                 sent,
             } => self.say(now, &room, &text, tag, sent),
+            Command::Name(name) if name.is_empty() || name.len() > NAME_BYTES_MAX => {
+                let text = format!(
+                    "{name:?} is no name: 1 to {NAME_BYTES_MAX} bytes; the name stays {:?}",
+                    self.name
+                );
+                self.notice(Notice::Warning(text));
+            }
             Command::Name(name) => {
                 self.ring.rename(name.clone());
                 self.name = name;
