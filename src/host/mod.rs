@@ -13,6 +13,7 @@ pub mod files;
 pub mod inbox;
 pub mod net;
 pub mod notices;
+pub mod reconcile;
 pub mod run;
 pub mod signals;
 pub mod streams;

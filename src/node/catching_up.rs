@@ -5,6 +5,7 @@
 //! for. A session that is cut short loses nothing: the next one finds what is still lacking.
 
 use rand::RngExt;
+use rand::seq::SliceRandom;
 
 use super::Node;
 use super::face::{Action, Notice, RecoverLevel, StreamAction, StreamEvent, StreamId};
@@ -14,8 +15,12 @@ use crate::replica::{Content, PositionSet, Record};
 use crate::wire::Body;
 use crate::words::{Member, NodeId, Time};
 
-/// Sessions after a new ring, unless they find something: then more follow.
-const ROUNDS: u32 = 3;
+/// Members compared with after a new ring; in larger rings a part of them, drawn anew each time.
+const PEERS_MAX: usize = 8;
+/// Passes over the members after a new ring; what others were still writing in the first is found in the next.
+const PASSES: u32 = 2;
+/// The pause between two passes, beside the longest delay.
+const PASS_PAUSE_US: u64 = 1_000_000;
 /// Microseconds between sessions when all is quiet.
 const QUIET_US: u64 = 60_000_000;
 /// A session without an answer for this long is given up.
@@ -47,7 +52,12 @@ pub(super) struct CatchingUp {
     session: Option<Session>,
     last_stream: u64,
     next_at: Option<Time>,
-    rounds: u32,
+    /// Members still to be compared with in this pass, in random order.
+    queue: Vec<Member>,
+    /// Passes to come.
+    passes: u32,
+    /// This pass found something.
+    found: bool,
     /// Members that this node is still to compare with before it rewrites its replica.
     reconciling: Option<Vec<Member>>,
     last_nonce: Option<u64>,
@@ -77,9 +87,22 @@ impl Node {
     pub(super) fn catch_up_soon(&mut self, now: Time) {
         if self.may_catch_up() {
             let wait = self.dice.random_range(0..=self.ring.timing().consensus());
-            self.catching_up.rounds = ROUNDS;
+            self.catching_up.passes = PASSES;
+            self.begin_pass();
             self.catching_up.next_at = Some(now.after_us(wait));
         }
+    }
+
+    /// Draws the members to compare with.
+    fn begin_pass(&mut self) {
+        let me = self.me();
+        let members = self.ring.installed().map_or(Vec::new(), |state| state.members.clone());
+        let mut others: Vec<Member> = members.into_iter().filter(|member| *member != me).collect();
+        others.shuffle(&mut self.dice);
+        others.truncate(PEERS_MAX);
+        self.catching_up.queue = others;
+        self.catching_up.found = false;
+        self.catching_up.passes = self.catching_up.passes.saturating_sub(1);
     }
 
     pub(super) fn tick_catching_up(&mut self, now: Time) {
@@ -101,20 +124,12 @@ impl Node {
 
     /// Opens a stream to a member: the next one to reconcile with, or one at random.
     fn begin_session(&mut self, now: Time) {
-        let me = self.me();
-        let Some(state) = self.ring.installed() else {
-            return;
-        };
-        let others: Vec<Member> = state
-            .members
-            .iter()
-            .copied()
-            .filter(|member| *member != me)
-            .collect();
+        if self.catching_up.queue.is_empty() && self.catching_up.reconciling.is_none() {
+            self.begin_pass();
+        }
         let chosen = match &mut self.catching_up.reconciling {
             Some(members) => members.pop(),
-            None if others.is_empty() => None,
-            None => Some(others[self.dice.random_range(0..others.len())]),
+            None => self.catching_up.queue.pop(),
         };
         let peer = chosen.and_then(|member| Some((member.id, self.ring.peer(member)?.clone())));
         let Some((id, peer)) = peer.filter(|_| self.leaving.is_none()) else {
@@ -300,13 +315,13 @@ impl Node {
             }
             return;
         }
-        let left = self.catching_up.rounds.saturating_sub(1);
-        self.catching_up.rounds = if found { ROUNDS } else { left };
-        let soon = self.ring.timing().consensus();
-        let wait = if self.catching_up.rounds > 0 {
-            soon
-        } else {
-            QUIET_US / 2 + self.dice.random_range(0..=QUIET_US)
+        self.catching_up.found |= found;
+        let quiet = QUIET_US / 2 + self.dice.random_range(0..=QUIET_US);
+        let pass_over = self.catching_up.queue.is_empty();
+        let wait = match (pass_over, self.catching_up.passes, self.catching_up.found) {
+            (false, ..) => 0,
+            (true, 0, false) => quiet,
+            (true, ..) => PASS_PAUSE_US + self.config.delay_max_us,
         };
         let alone = self.ring.installed().is_none_or(|state| state.alone());
         self.catching_up.next_at = (!alone && self.may_catch_up()).then(|| now.after_us(wait));

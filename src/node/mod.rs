@@ -61,6 +61,15 @@ enum AfterStore {
     Accepted(RingId, Seq),
 }
 
+/// A digest of what was delivered in one ring, in its order: equal for members that moved on together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrderDigest {
+    /// How many messages.
+    pub count: u64,
+    /// Over their positions and ids, one after the other.
+    pub hash: u64,
+}
+
 /// One node.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -102,6 +111,8 @@ pub struct Node {
     accepted: u64,
     sent: u64,
     delivered_count: u64,
+    order: OrderDigest,
+    last_order: OrderDigest,
     actions: Vec<Action>,
 }
 
@@ -155,6 +166,8 @@ impl Node {
             accepted: 0,
             sent: 0,
             delivered_count: 0,
+            order: OrderDigest::default(),
+            last_order: OrderDigest::default(),
             actions: Vec::new(),
             config,
         };
@@ -214,6 +227,21 @@ impl Node {
     /// What is held: in the state, written and synced.
     pub fn held(&self) -> &PositionSet {
         &self.held
+    }
+
+    /// Whether every own line is held here and nothing waits to be written.
+    pub fn is_quiet(&self) -> bool {
+        self.outbox.is_empty() && self.unheld.is_empty()
+    }
+
+    /// What was delivered in the ring before the installed one.
+    pub fn last_order(&self) -> OrderDigest {
+        self.last_order
+    }
+
+    /// What was delivered in the installed ring so far.
+    pub fn order(&self) -> OrderDigest {
+        self.order
     }
 
     /// This life.

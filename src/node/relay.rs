@@ -74,6 +74,7 @@ impl Node {
     /// A new ring: tells it, and looks after what may be missing now.
     fn on_installed(&mut self, now: Time, installed: Installed) {
         self.ticks.new_ring(&installed);
+        self.last_order = std::mem::take(&mut self.order);
         let was: Vec<NodeId> = installed.old_members.iter().map(|member| member.id).collect();
         let is: Vec<NodeId> = installed.members.iter().map(|member| member.id).collect();
         let joined = is.iter().copied().filter(|id| !was.contains(id)).collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Node;
 use super::face::{Notice, Step};
 use crate::ring::Installed;
-use crate::words::{Member, MessageId, Position, Time};
+use crate::words::{Member, MessageId, Position, RingId, Time};
 
 /// How many own messages are followed at once.
 const FOLLOWED_MAX: usize = 4_096;
@@ -24,11 +24,14 @@ struct Tick {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ticks {
     followed: BTreeMap<Position, Tick>,
+    /// The ring whose members the ticks were last matched with.
+    ring: Option<RingId>,
 }
 
 impl Ticks {
     /// A new ring: only those who came along with me speak of the old ring's messages.
     pub(super) fn new_ring(&mut self, installed: &Installed) {
+        self.ring = Some(installed.ring);
         for tick in self.followed.values_mut() {
             tick.eligible.retain(|member| installed.together.contains(member));
         }
@@ -70,6 +73,10 @@ impl Node {
         let Some(state) = self.ring.installed().filter(|_| !self.ticks.followed.is_empty()) else {
             return;
         };
+        if self.ticks.ring != Some(state.id) {
+            // The news of a ring change is still on its way.
+            return;
+        }
         let held: Vec<(Member, _)> = state
             .members
             .iter()

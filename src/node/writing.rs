@@ -4,6 +4,7 @@ use rand::RngExt;
 
 use super::face::{Moved, Notice, Step, Store};
 use super::{AfterStore, Node};
+use crate::replica::record::hash_line;
 use crate::replica::{Content, Record};
 use crate::ring::Delivery;
 use crate::words::{Position, Seq, Time};
@@ -27,6 +28,10 @@ impl Node {
             id,
             content,
         } = delivery;
+        let mut link = self.order.hash.to_le_bytes().to_vec();
+        link.extend_from_slice(format!("{position} {id}").as_bytes());
+        self.order.hash = hash_line(&link);
+        self.order.count += 1;
         let sound = Content::from_bytes(&content).is_ok();
         let record = Record::new(id, position, content).ok().filter(|_| sound);
         let Some(record) = record else {
@@ -46,8 +51,8 @@ impl Node {
     pub(super) fn accept_record(&mut self, now: Time, record: Record, ring_seq: Option<Seq>) {
         let known_at = self.unheld.get(&record.id).copied();
         let known = known_at.is_some() || self.ids.contains(record.id);
-        if known_at.is_some_and(|at| at <= record.position) || self.held.contains(record.position) {
-            // It is here already, or on its way at a lower position.
+        if self.held.contains(record.position) {
+            // It is here already: it came from a peer before it came through the ring.
             if let Some(seq) = ring_seq {
                 self.ring.written(now, seq);
             }
@@ -65,7 +70,8 @@ impl Node {
                 own,
             });
         }
-        self.unheld.insert(record.id, record.position);
+        let at = self.unheld.entry(record.id).or_insert(record.position);
+        *at = (*at).min(record.position);
         let delayed = ring_seq.is_some() && self.leaving.is_none();
         let delay_us = if delayed { self.delay() } else { 0 };
         self.delayed_count += 1;

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::streams::{Key, Stream, Streams};
 
 /// How many bytes of lines are sorted in memory at once. While the kept part moves there are two such buffers.
-pub const BUFFER_BYTES: usize = 8 * 1024 * 1024;
+pub const BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// How many runs of a size are merged into one.
 pub const FAN_IN: usize = 32;
 /// How many bytes are handed to the scratch space at once.

@@ -65,6 +65,11 @@ impl Gather {
 impl Ring {
     /// Begins to gather, without those who are known to be gone.
     pub(super) fn enter_gather(&mut self, now: Time, reason: String, gone: &[Member]) {
+        self.gather_anew(now, reason, gone, None);
+    }
+
+    /// The same, with somebody new.
+    fn gather_anew(&mut self, now: Time, reason: String, gone: &[Member], new: Option<Member>) {
         let mut present = self.known_members();
         if let Phase::Gather(gather) = &self.phase {
             present.extend(&gather.present);
@@ -73,6 +78,7 @@ impl Ring {
             present.extend(committing.members());
         }
         present.insert(self.settings.me);
+        present.extend(new);
         present.retain(|member| !self.is_over(*member));
         let failed: BTreeSet<Member> = gone.iter().copied().filter(|m| present.contains(m)).collect();
         if let Some(state) = &mut self.installed {
@@ -197,7 +203,7 @@ impl Ring {
         };
         if is_member && join.epoch >= ring.epoch {
             self.learn_peer(sender, peer);
-            self.enter_gather(now, format!("{} gave up ring {}", sender.id, ring.epoch), &[]);
+            self.gather_anew(now, format!("{} gave up ring {}", sender.id, ring.epoch), &[], Some(sender));
             self.merge_view(now, sender, join);
         }
     }
@@ -220,7 +226,7 @@ impl Ring {
             self.on_newcomer(now, sender, peer, join.epoch);
         } else if join.epoch >= state.id.epoch {
             self.learn_peer(sender, peer);
-            self.enter_gather(now, format!("{} gathers", sender.id), &[]);
+            self.gather_anew(now, format!("{} gathers", sender.id), &[], Some(sender));
             self.merge_view(now, sender, join);
         }
     }
@@ -228,13 +234,7 @@ impl Ring {
     /// Adds somebody who answered a probe to those present.
     pub(super) fn gather_with(&mut self, now: Time, newcomer: Member, gone: Option<Member>) {
         let reason = format!("{} is new here", newcomer.id);
-        self.enter_gather(now, reason, gone.as_slice());
-        if let Phase::Gather(gather) = &mut self.phase {
-            gather.present.insert(newcomer);
-            gather.drop_superseded();
-            gather.changed = true;
-        }
-        self.after_change(now);
+        self.gather_anew(now, reason, gone.as_slice(), Some(newcomer));
     }
 
     /// Merges the view of a join into the own one.

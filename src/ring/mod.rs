@@ -464,7 +464,7 @@ impl Ring {
             Body::Join(join) => self.on_join(now, sender, from, join),
             Body::Commit(commit) => self.on_commit(now, sender, commit),
             Body::Beacon { ring } => self.on_beacon(now, sender, from, ring),
-            Body::Probe { target, nonce } => self.on_probe(now, from, target, nonce),
+            Body::Probe { target, nonce } => self.on_probe(now, sender, from, target, nonce),
             Body::ProbeAnswer { nonce } => self.on_probe_answer(now, sender, nonce),
             Body::Nack { ring, ranges } => self.on_nack(sender, ring, &ranges),
             Body::Leave { ring } => self.on_leave(now, sender, ring),

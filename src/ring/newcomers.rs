@@ -44,8 +44,8 @@ pub(super) struct Newcomers {
 
 impl Newcomers {
     /// A new ring was installed: members are no foreigners any more.
-    pub(super) fn new_ring(&mut self) {
-        self.probed.retain(|_, probed| !probed.answered);
+    pub(super) fn new_ring(&mut self, members: &[Member]) {
+        self.probed.retain(|foreigner, _| !members.contains(foreigner));
     }
 }
 
@@ -139,10 +139,15 @@ impl Ring {
     }
 
     /// Somebody asks whether this node hears it.
-    pub(super) fn on_probe(&mut self, now: Time, from: SocketAddrV4, target: Member, nonce: u64) {
-        if target == self.settings.me {
-            self.out.push(Output::Unicast(from, Body::ProbeAnswer { nonce }));
-            self.listen_longer(now);
+    pub(super) fn on_probe(&mut self, now: Time, sender: Member, from: SocketAddrV4, target: Member, nonce: u64) {
+        if target != self.settings.me {
+            return;
+        }
+        self.out.push(Output::Unicast(from, Body::ProbeAnswer { nonce }));
+        self.listen_longer(now);
+        if let Some(probed) = self.newcomers.probed.get_mut(&sender) {
+            // It hears this node and is about to gather: no reason to hold back.
+            probed.again_at = now;
         }
     }
 

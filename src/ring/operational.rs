@@ -98,8 +98,8 @@ impl Ring {
         self.deadlines.request_again = None;
         self.deadlines.commit_again = None;
         self.deadlines.loss = None;
-        self.out.push(Output::RowsChanged);
         self.visit(now);
+        self.out.push(Output::RowsChanged);
         if self.is_operational() {
             self.ask_for_missing(now, sender);
         }
@@ -386,6 +386,7 @@ impl Ring {
                 let holding = state.holding.as_mut().expect("the token is here");
                 holding.resting = true;
                 holding.stale_after = Time(u64::MAX);
+                state.sent_in_visit = 0;
                 self.hold_us = None;
                 self.end_grant();
             }

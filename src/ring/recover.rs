@@ -254,11 +254,13 @@ impl Ring {
         self.multicast_missed = 0;
         self.deadlines.nack_again = None;
         self.deadlines.commit_again = None;
+        self.deadlines.loss = None;
         self.deadlines.beacon = lead.then(|| now.after_us(self.timing.beacon()));
         if self.installed.as_ref().is_some_and(RingState::alone) {
             self.deadlines.beacon = Some(now.after_us(self.timing.beacon()));
         }
-        self.newcomers.new_ring();
+        let members = self.installed.as_ref().map_or(Vec::new(), |state| state.members.clone());
+        self.newcomers.new_ring(&members);
         if !self.queue.is_empty() || self.leaving {
             self.request(now);
         }

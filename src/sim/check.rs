@@ -1,0 +1,246 @@
+//! The checker: what must hold after every step of every node, and when all is quiet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::disk::Disk;
+use crate::node::face::{Action, Notice};
+use crate::node::{Node, OrderDigest};
+use crate::replica::Record;
+use crate::wire::{self, Body};
+use crate::words::{Member, MessageId, NodeId, Position, RingId};
+
+/// What must hold, with what was seen so far. Every check is incremental.
+#[derive(Clone, Debug, Default)]
+pub struct Checker {
+    /// Who holds the token of which ring.
+    holders: BTreeMap<RingId, NodeId>,
+    holding: BTreeMap<NodeId, RingId>,
+    /// What every number was given to: message and fragment.
+    stamped: BTreeMap<Position, (MessageId, u16)>,
+    /// What every id says.
+    contents: BTreeMap<MessageId, Bytes>,
+    /// The last position delivered in order, by life.
+    delivered: BTreeMap<Member, Position>,
+    /// The ring every life is in.
+    rings: BTreeMap<Member, RingId>,
+    /// What was delivered of an old ring by those who moved on to a new one.
+    moves: BTreeMap<(RingId, RingId), (Member, OrderDigest)>,
+    /// How many hold a message, as last told; it never falls.
+    told_held: BTreeMap<(Member, MessageId), u16>,
+    /// Lines acknowledged as pending, with their content.
+    pub pending: BTreeMap<MessageId, Bytes>,
+    /// Nodes that lost their disks: what they alone held may be gone.
+    pub wiped: BTreeSet<NodeId>,
+    /// Faults seen at work, for the report.
+    pub seen: BTreeMap<&'static str, u64>,
+}
+
+/// A promise that was broken, in words.
+pub type Broken = String;
+
+impl Checker {
+    /// Counts a fault or an event for the report.
+    pub fn count(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+    }
+
+    /// A node is gone: it holds nothing any more.
+    pub fn gone(&mut self, id: NodeId) {
+        if let Some(ring) = self.holding.remove(&id) {
+            self.holders.remove(&ring);
+        }
+    }
+
+    /// One step of one node: what it did, and how it is now.
+    pub fn step(
+        &mut self,
+        node: &Node,
+        group: u32,
+        actions: &[Action],
+        disks: &BTreeMap<NodeId, Disk>,
+    ) -> Result<(), Broken> {
+        self.mutual_exclusion(node)?;
+        for action in actions {
+            match action {
+                Action::Multicast(bytes) => self.stamps(group, bytes)?,
+                Action::Notice(notice) => self.notice(node, notice, disks)?,
+                Action::Unicast(..) | Action::Store(..) | Action::Load(..) | Action::Stream(..) | Action::Exit(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// In one ring at most one node holds the token.
+    fn mutual_exclusion(&mut self, node: &Node) -> Result<(), Broken> {
+        let id = node.me().id;
+        self.gone(id);
+        let states = [node.ring().installed(), node.ring().forming()];
+        let held = states.into_iter().flatten().find(|state| state.holding.is_some());
+        if let Some(ring) = held.map(|state| state.id) {
+            self.holding.insert(id, ring);
+            if let Some(other) = self.holders.insert(ring, id) {
+                return Err(format!("mutual exclusion: {other} and {id} hold the token of ring {ring}"));
+            }
+        }
+        let bytes = node.ring().installed().map_or(0, |state| state.buffer.bytes());
+        if bytes > 64 << 20 {
+            return Err(format!("bounded: {id} buffers {bytes} bytes"));
+        }
+        Ok(())
+    }
+
+    /// A number is given once.
+    fn stamps(&mut self, group: u32, bytes: &Bytes) -> Result<(), Broken> {
+        let Ok((sender, Body::Data(data))) = wire::decode(group, bytes.clone()) else { return Ok(()) };
+        for chunk in data.chunks {
+            let position = Position { ring: data.ring, seq: chunk.seq };
+            let what = (chunk.id, chunk.fragment);
+            if let Some(other) = self.stamped.insert(position, what).filter(|other| *other != what) {
+                return Err(format!("total order: {sender} gave {position} to {what:?}, it was {other:?}'s"));
+            }
+        }
+        Ok(())
+    }
+
+    fn notice(&mut self, node: &Node, notice: &Notice, disks: &BTreeMap<NodeId, Disk>) -> Result<(), Broken> {
+        let me = node.me();
+        match notice {
+            Notice::Pending { id, content, .. } => self.same_content(*id, content).map(|()| {
+                self.pending.insert(*id, content.clone());
+            }),
+            Notice::Message { record, late, .. } => self.message(me, record, *late),
+            Notice::Ring { ring, .. } => self.installed(node, *ring),
+            Notice::Held { id, k, n, .. } => self.held(me, *id, *k, *n, disks),
+            Notice::Conflict { id, .. } => Err(format!("no duplicates: conflict about {id}")),
+            Notice::Refused { .. }
+            | Notice::Moved(_)
+            | Notice::Request
+            | Notice::Grant(_)
+            | Notice::Pass(..)
+            | Notice::Gathering(_)
+            | Notice::Fenced { .. }
+            | Notice::Woke { .. }
+            | Notice::CatchingUp { .. }
+            | Notice::CaughtUp { .. }
+            | Notice::FoundOrdered { .. }
+            | Notice::OfferedAgain { .. }
+            | Notice::Checkpointed
+            | Notice::Reconciled { .. }
+            | Notice::DiskFull(_)
+            | Notice::DiskRoom
+            | Notice::Status(_)
+            | Notice::Trace { .. }
+            | Notice::Warning(_) => {
+                self.count(notice_name(notice));
+                Ok(())
+            }
+        }
+    }
+
+    /// One id says one thing.
+    fn same_content(&mut self, id: MessageId, content: &Bytes) -> Result<(), Broken> {
+        match self.contents.insert(id, content.clone()) {
+            Some(other) if other != content => Err(format!("no duplicates: two contents under {id}")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// A delivery: in order, or marked as late.
+    fn message(&mut self, me: Member, record: &Record, late: bool) -> Result<(), Broken> {
+        self.same_content(record.id, &record.content)?;
+        if let Some((id, _)) = self.stamped.get(&record.position).filter(|(id, _)| *id != record.id) {
+            return Err(format!("total order: {me} has {} at {}, it is {id}'s", record.id, record.position));
+        }
+        if late {
+            self.count("late message");
+            return Ok(());
+        }
+        let last = self.delivered.insert(me, record.position);
+        match last.filter(|last| *last >= record.position) {
+            Some(last) => Err(format!("total order: {me} delivered {} after {last}", record.position)),
+            None => Ok(()),
+        }
+    }
+
+    /// Those who move together have delivered the same.
+    fn installed(&mut self, node: &Node, ring: RingId) -> Result<(), Broken> {
+        let me = node.me();
+        self.count("ring");
+        let Some(old) = self.rings.insert(me, ring) else { return Ok(()) };
+        if old >= ring {
+            return Err(format!("rings: {me} went from {old} to {ring}"));
+        }
+        let order = node.last_order();
+        let (other, theirs) = *self.moves.entry((old, ring)).or_insert((me, order));
+        if theirs == order {
+            return Ok(());
+        }
+        Err(format!(
+            "virtual synchrony: from {old} to {ring}, {other} delivered {} messages and {me} {}, or others",
+            theirs.count, order.count
+        ))
+    }
+
+    /// A tick is a fact: that many disks hold the message.
+    fn held(
+        &mut self,
+        me: Member,
+        id: MessageId,
+        k: u16,
+        n: u16,
+        disks: &BTreeMap<NodeId, Disk>,
+    ) -> Result<(), Broken> {
+        self.count("tick");
+        let told = self.told_held.insert((me, id), k).unwrap_or(0);
+        let holding = disks.values().filter(|disk| disk.places.contains_key(&id)).count();
+        let facts = holding + self.wiped.len() >= usize::from(k) && k <= n;
+        if !facts || k < told {
+            return Err(format!(
+                "true ticks: {me} tells {id} to be held by {k} of {n}, earlier by {told}; {holding} disks hold it"
+            ));
+        }
+        Ok(())
+    }
+
+    /// When all is quiet: equal replicas, and every acknowledged line in them exactly once.
+    pub fn converged(&self, disks: &BTreeMap<NodeId, Disk>) -> Result<(), Broken> {
+        let mut replicas = disks.iter();
+        let Some((first_id, first)) = replicas.next() else { return Ok(()) };
+        for (id, disk) in replicas {
+            if disk.replica != first.replica {
+                let (a, b) = (first.replica.len(), disk.replica.len());
+                return Err(format!("convergence: {first_id} has {a} records, {id} has {b}, or others"));
+            }
+        }
+        for (id, content) in &self.pending {
+            let lost = !first.places.contains_key(id) && !self.wiped.contains(&id.sender.id);
+            if lost {
+                return Err(format!("nothing lost: {id} was acknowledged and is nowhere"));
+            }
+            let place = first.places.get(id).and_then(|at| first.replica.get(at));
+            if place.is_some_and(|record| record.content != content) {
+                return Err(format!("no duplicates: {id} says something else"));
+            }
+        }
+        if first.places.len() != first.replica.len() {
+            return Err("no duplicates: an id stands twice".to_string());
+        }
+        Ok(())
+    }
+}
+
+/// What is counted of a notice.
+fn notice_name(notice: &Notice) -> &'static str {
+    match notice {
+        Notice::Moved(_) => "moved",
+        Notice::Fenced { .. } => "fenced",
+        Notice::Woke { .. } => "woke with an old token",
+        Notice::CaughtUp { .. } => "caught up",
+        Notice::FoundOrdered { .. } => "old line found ordered",
+        Notice::OfferedAgain { .. } => "old line offered again",
+        Notice::Gathering(_) => "gathering",
+        _ => "other",
+    }
+}

@@ -1,0 +1,206 @@
+//! A seeded run: a plan of faults drawn from the seed, then quiet, then convergence.
+
+use std::collections::BTreeMap;
+
+use rand::RngExt;
+
+use super::check::Broken;
+use super::world::{Weather, World};
+use crate::node::face::Command;
+use crate::words::{NodeId, Time};
+
+/// How long convergence may take once everything has healed, in simulated microseconds.
+pub const QUIET_BOUND_US: u64 = 240_000_000;
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// The promise that was broken, if one was.
+    pub broken: Option<Broken>,
+    /// How much time was simulated, in microseconds.
+    pub simulated_us: u64,
+    /// How many steps nodes made.
+    pub steps: u64,
+    /// Faults and events by kind.
+    pub seen: BTreeMap<&'static str, u64>,
+    /// A digest of the whole run.
+    pub fingerprint: u64,
+    /// The trace, if it was wanted.
+    pub trace: Vec<String>,
+}
+
+/// Runs one seed.
+pub fn run(seed: u64, traced: bool) -> Report {
+    let mut world = World::new(seed);
+    world.trace = traced.then(Vec::new);
+    let outcome = story(&mut world);
+    let broken = outcome.err();
+    Report {
+        seed,
+        broken,
+        simulated_us: world.now.0,
+        steps: world.steps,
+        fingerprint: world.fingerprint(),
+        seen: world.checker.seen,
+        trace: world.trace.unwrap_or_default(),
+    }
+}
+
+/// The whole story of a run.
+fn story(world: &mut World) -> Result<(), Broken> {
+    let count = world.dice.random_range(1..=5);
+    let nodes: Vec<NodeId> = (1..=count).map(NodeId).collect();
+    world.weather = some_weather(world);
+    if world.dice.random_bool(0.3) {
+        world.config.delay_max_us = 0;
+    }
+    for id in &nodes {
+        let wait = world.dice.random_range(0..400_000);
+        world.run_until(world.now.after_us(wait))?;
+        world.start(*id)?;
+    }
+    let faults = world.dice.random_range(5..60);
+    for number in 0..faults {
+        let wait = match world.dice.random_range(0..4) {
+            0 => world.dice.random_range(0..2_000),
+            1 => world.dice.random_range(0..50_000),
+            _ => world.dice.random_range(0..600_000),
+        };
+        world.run_until(world.now.after_us(wait))?;
+        one_fault(world, &nodes, number)?;
+    }
+    heal(world, &nodes)?;
+    last_words(world, &nodes)?;
+    converge(world)
+}
+
+fn some_weather(world: &mut World) -> Weather {
+    let loss = [0, 0, 10, 50, 150, 300][world.dice.random_range(0..6)];
+    let duplication = [0, 0, 20, 200][world.dice.random_range(0..4)];
+    let garbling = [0, 0, 0, 5][world.dice.random_range(0..4)];
+    let delay_max_us = [200, 200, 1_000, 5_000, 20_000][world.dice.random_range(0..5)];
+    Weather { loss, duplication, garbling, delay_min_us: 30, delay_max_us }
+}
+
+/// Something happens: mostly talk, sometimes something breaks or heals.
+fn one_fault(world: &mut World, nodes: &[NodeId], number: usize) -> Result<(), Broken> {
+    let id = nodes[world.dice.random_range(0..nodes.len())];
+    match world.dice.random_range(0..100) {
+        0..45 => talk(world, id, number)?,
+        45..57 => {
+            world.checker.count("crash");
+            world.crash(id);
+            if world.dice.random_bool(0.1) {
+                world.checker.count("disk wiped");
+                world.wipe(id);
+            }
+        }
+        57..72 => {
+            world.checker.count("restart");
+            world.start(id)?;
+        }
+        72..77 => {
+            world.checker.count("pause");
+            world.sleep(id);
+        }
+        77..82 => {
+            for id in nodes {
+                world.wake(*id)?;
+            }
+        }
+        82..88 => cut_something(world, nodes),
+        88..93 => {
+            world.cut.clear();
+            world.multicast_cut.clear();
+        }
+        93..95 => {
+            world.checker.count("multicast cut");
+            world.multicast_cut.insert(id);
+        }
+        95..98 => {
+            world.checker.count("weather");
+            world.weather = some_weather(world);
+        }
+        _ => {
+            world.checker.count("polite leave");
+            world.command(id, Command::Leave)?;
+        }
+    }
+    Ok(())
+}
+
+/// A few lines, now and then a long one that is fragmented.
+fn talk(world: &mut World, id: NodeId, number: usize) -> Result<(), Broken> {
+    let lines = [1, 1, 1, 3, 20][world.dice.random_range(0..5)];
+    for line in 0..lines {
+        let mut text = format!("{id} says {number}.{line}");
+        if world.dice.random_bool(0.05) {
+            world.checker.count("long line");
+            text = text.repeat(world.dice.random_range(100..800));
+        }
+        world.say(id, &text)?;
+    }
+    Ok(())
+}
+
+fn cut_something(world: &mut World, nodes: &[NodeId]) {
+    let (left, right): (Vec<NodeId>, Vec<NodeId>) = nodes.iter().partition(|_| world.dice.random_bool(0.5));
+    if world.dice.random_bool(0.7) {
+        world.checker.count("partition");
+        world.partition(&left, &right);
+    } else if let (Some(a), Some(b)) = (left.first(), right.first()) {
+        world.checker.count("one-way cut");
+        world.cut.insert((*a, *b));
+    }
+}
+
+/// Everything works again, and everybody is up.
+fn heal(world: &mut World, nodes: &[NodeId]) -> Result<(), Broken> {
+    world.cut.clear();
+    world.multicast_cut.clear();
+    world.weather = Weather { delay_min_us: 30, delay_max_us: 500, ..Weather::default() };
+    for id in nodes {
+        world.wake(*id)?;
+    }
+    world.run_until(world.now.after_us(3_000_000))?;
+    nodes.iter().try_for_each(|id| world.start(*id))
+}
+
+/// Everybody says one more line once things are calm: progress.
+fn last_words(world: &mut World, nodes: &[NodeId]) -> Result<(), Broken> {
+    world.run_until(world.now.after_us(1_000_000))?;
+    for id in nodes {
+        world.start(*id)?;
+        world.say(*id, &format!("{id} has the last word"))?;
+    }
+    Ok(())
+}
+
+/// All replicas become equal within the bound.
+fn converge(world: &mut World) -> Result<(), Broken> {
+    let until = Time(world.now.0 + QUIET_BOUND_US);
+    let mut outcome = Err("it was never looked".to_string());
+    while world.now < until {
+        world.run_until(world.now.after_us(1_000_000))?;
+        outcome = match world.is_settled() {
+            true => world.checker.converged(&world.disks),
+            false => Err(format!("progress: the nodes are not in one quiet ring: {}", rings(world))),
+        };
+        if outcome.is_ok() {
+            return Ok(());
+        }
+    }
+    outcome.map_err(|broken| format!("{broken}, {} s after all had healed", QUIET_BOUND_US / 1_000_000))
+}
+
+/// Which node is in which ring, in words.
+fn rings(world: &World) -> String {
+    let each = |id: NodeId| {
+        let node = world.node(id)?;
+        let ring = node.ring().installed().map_or("none".into(), |state| format!("{}", state.id.epoch));
+        Some(format!("{id}: {} {ring}, quiet {}", node.ring().phase_name(), node.is_quiet()))
+    };
+    world.alive().into_iter().filter_map(each).collect::<Vec<_>>().join("; ")
+}

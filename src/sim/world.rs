@@ -1,0 +1,510 @@
+//! The simulated world: nodes, a network and disks under one clock.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use bytes::Bytes;
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+
+use super::check::{Broken, Checker};
+use super::disk::Disk;
+use super::tell;
+use crate::node::Node;
+use crate::node::face::{
+    Action, Command, Config, Event, Exit, LoadId, RecoverLevel, StreamAction, StreamEvent, StreamId, Ticket,
+};
+use crate::ring::bugs::{self, Bug};
+use crate::words::{Incarnation, NodeId, Time, WallTime};
+
+/// The group all simulated nodes are in.
+pub const GROUP: u32 = 0x726f_6461;
+/// Where simulated nodes accept streams.
+const STREAM_PORT: u16 = 7_000;
+/// How many datagrams wait for a node that sleeps, as in a socket's buffer.
+const SLEEPING_MAX: usize = 256;
+
+/// How the network treats datagrams. Shares are of 1,000.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Weather {
+    /// Lost.
+    pub loss: u32,
+    /// Delivered twice.
+    pub duplication: u32,
+    /// Delivered with a flipped bit.
+    pub garbling: u32,
+    /// Shortest time under way, µs.
+    pub delay_min_us: u64,
+    /// Longest time under way, µs.
+    pub delay_max_us: u64,
+}
+
+/// What will happen.
+#[derive(Clone, Debug)]
+enum Coming {
+    Arrival { to: NodeId, life: u32, event: Event },
+    Timer { node: NodeId, life: u32, at: Time },
+    Synced { node: NodeId, life: u32, ticket: Ticket },
+    Loaded { node: NodeId, life: u32, load: LoadId, query: crate::node::face::Load },
+}
+
+/// A node that lives.
+#[derive(Debug)]
+struct Process {
+    node: Node,
+    life: u32,
+    timer: Option<Time>,
+    sleeps: bool,
+    /// What arrived while it sleeps.
+    missed: VecDeque<Event>,
+    exit: Option<Exit>,
+    /// When its disk is free again.
+    disk_free: Time,
+}
+
+/// Both ends of a stream: node, life and the stream's number there.
+type End = (NodeId, u32, StreamId);
+
+/// The world.
+#[derive(Debug)]
+pub struct World {
+    /// The time.
+    pub now: Time,
+    coming: BTreeMap<(Time, u64), Coming>,
+    order: u64,
+    /// All dice of the world.
+    pub dice: SmallRng,
+    processes: BTreeMap<NodeId, Process>,
+    lives: BTreeMap<NodeId, u32>,
+    /// All disks, also of nodes that are down.
+    pub disks: BTreeMap<NodeId, Disk>,
+    /// How the network is.
+    pub weather: Weather,
+    /// Links that are cut, from and to.
+    pub cut: BTreeSet<(NodeId, NodeId)>,
+    /// Nodes that multicast does not reach.
+    pub multicast_cut: BTreeSet<NodeId>,
+    /// How many of the next datagrams of a kind are lost, by the kind's name.
+    pub lose_next: BTreeMap<&'static str, u32>,
+    peers: BTreeMap<End, (End, Time)>,
+    next_stream: u64,
+    /// The checks.
+    pub checker: Checker,
+    /// The configuration of new nodes.
+    pub config: Config,
+    /// Told in words as it happens, if wanted.
+    pub trace: Option<Vec<String>>,
+    /// How many steps were made.
+    pub steps: u64,
+}
+
+/// The configuration of simulated nodes.
+pub fn config() -> Config {
+    Config {
+        id: NodeId(1),
+        name: String::new(),
+        group: GROUP,
+        token_timeout_us: 200_000,
+        delay_min_us: 0,
+        delay_max_us: 150_000,
+        checkpoint_every_us: 2_000_000,
+        quorum: 0,
+        catch_up: true,
+        recover: RecoverLevel::Peers,
+        payload_max: 1_400,
+        unicast_port: 5_000,
+        stream_port: STREAM_PORT,
+    }
+}
+
+impl World {
+    /// An empty world.
+    pub fn new(seed: u64) -> World {
+        World {
+            now: Time(1_000_000),
+            coming: BTreeMap::new(),
+            order: 0,
+            dice: SmallRng::seed_from_u64(seed),
+            processes: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            weather: Weather { delay_min_us: 50, delay_max_us: 200, ..Weather::default() },
+            cut: BTreeSet::new(),
+            multicast_cut: BTreeSet::new(),
+            lose_next: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            next_stream: 1,
+            checker: Checker::default(),
+            config: config(),
+            trace: None,
+            steps: 0,
+        }
+    }
+
+    /// Starts a node, on whatever its disk holds.
+    pub fn start(&mut self, id: NodeId) -> Result<(), Broken> {
+        if self.processes.contains_key(&id) {
+            return Ok(());
+        }
+        let life = *self.lives.entry(id).and_modify(|life| *life += 1).or_insert(1);
+        let (seed, dice) = (self.dice.random(), self.dice.random());
+        let clock_us = 1_763_680_000_000_000 + self.now.0;
+        let disk = self.disks.entry(id).or_default();
+        let mut incarnation = Incarnation::next(disk.identity.0, clock_us, dice);
+        if bugs::on(Bug::NumbersReused) && disk.identity.0 > Incarnation(0) {
+            incarnation = disk.identity.0;
+        }
+        let mut restart = disk.restart(incarnation);
+        if bugs::on(Bug::NumbersReused) {
+            restart.ids = crate::replica::IdSet::new();
+            restart.outbox.clear();
+        }
+        let config = Config { id, name: format!("n{id}"), ..self.config.clone() };
+        let (node, actions) = Node::new(config, restart, seed, self.now);
+        let process = Process {
+            node,
+            life,
+            timer: None,
+            sleeps: false,
+            missed: VecDeque::new(),
+            exit: None,
+            disk_free: self.now,
+        };
+        self.processes.insert(id, process);
+        self.tell(|| format!("{id} starts, life {life}"));
+        self.carry_out(id, actions)
+    }
+
+    /// Kills a node: what its disk had not synced may be lost.
+    pub fn crash(&mut self, id: NodeId) {
+        let Some(process) = self.processes.remove(&id) else { return };
+        self.tell(|| format!("{id} crashes"));
+        self.checker.gone(id);
+        let disk = self.disks.get_mut(&id).expect("a node that lived has a disk");
+        let survivors = self.dice.random_range(0..=disk.under_way());
+        disk.crash(survivors);
+        self.close_streams_of(id, process.life);
+    }
+
+    /// Loses all a node ever stored. It must be down.
+    pub fn wipe(&mut self, id: NodeId) {
+        assert!(!self.processes.contains_key(&id), "only the disk of a node that is down is wiped");
+        self.tell(|| format!("the disk of {id} is wiped"));
+        self.checker.wiped.insert(id);
+        self.disks.insert(id, Disk::default());
+    }
+
+    /// Stops a node in its tracks; what arrives waits.
+    pub fn sleep(&mut self, id: NodeId) {
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.sleeps = true;
+            self.tell(|| format!("{id} sleeps"));
+        }
+    }
+
+    /// Lets a node that sleeps go on.
+    pub fn wake(&mut self, id: NodeId) -> Result<(), Broken> {
+        let Some(process) = self.processes.get_mut(&id).filter(|process| process.sleeps) else { return Ok(()) };
+        process.sleeps = false;
+        let missed = std::mem::take(&mut process.missed);
+        self.tell(|| format!("{id} wakes"));
+        for event in missed {
+            self.step_node(id, event)?;
+        }
+        self.step_node(id, Event::Timer)
+    }
+
+    /// A user does something at a node.
+    pub fn command(&mut self, id: NodeId, command: Command) -> Result<(), Broken> {
+        self.tell(|| format!("{id} user: {command:?}"));
+        self.deliver(id, Event::Command(command))
+    }
+
+    /// A user says a line.
+    pub fn say(&mut self, id: NodeId, text: &str) -> Result<(), Broken> {
+        let sent = WallTime(1_763_680_000_000 + self.now.0 / 1_000);
+        self.command(id, Command::Say { room: "geral".into(), text: text.into(), tag: 0, sent })
+    }
+
+    /// The nodes that live, sleep or not.
+    pub fn alive(&self) -> Vec<NodeId> {
+        self.processes.keys().copied().collect()
+    }
+
+    /// A node that lives.
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.processes.get(&id).map(|process| &process.node)
+    }
+
+    /// Cuts every link between two sides, in both directions.
+    pub fn partition(&mut self, left: &[NodeId], right: &[NodeId]) {
+        self.tell(|| format!("cut between {left:?} and {right:?}"));
+        for (a, b) in left.iter().flat_map(|a| right.iter().map(move |b| (*a, *b))) {
+            self.cut.extend([(a, b), (b, a)]);
+        }
+    }
+
+    /// Whether all that live are in one operational ring, with nothing waiting to be ordered or written.
+    pub fn is_settled(&self) -> bool {
+        let mut rings = BTreeSet::new();
+        let all = self.processes.values().all(|process| {
+            let ring = process.node.ring();
+            rings.extend(ring.installed().map(|state| state.id));
+            ring.is_operational() && process.node.is_quiet()
+        });
+        let members = self.processes.values().next().and_then(|p| p.node.ring().installed());
+        all && rings.len() == 1 && members.is_some_and(|state| state.members.len() == self.processes.len())
+    }
+
+    /// Lets time pass up to `until`.
+    pub fn run_until(&mut self, until: Time) -> Result<(), Broken> {
+        while let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= until) {
+            let ((at, _), coming) = entry.remove_entry();
+            self.now = self.now.max(at);
+            self.happen(coming)?;
+        }
+        self.now = self.now.max(until);
+        Ok(())
+    }
+
+    fn happen(&mut self, coming: Coming) -> Result<(), Broken> {
+        match coming {
+            Coming::Arrival { to, life, event } if self.lives_still(to, life) => self.deliver(to, event),
+            Coming::Timer { node, life, at } if self.lives_still(node, life) => {
+                let process = self.processes.get_mut(&node).expect("it lives");
+                if process.timer != Some(at) || process.sleeps {
+                    return Ok(());
+                }
+                process.timer = None;
+                self.step_node(node, Event::Timer)
+            }
+            Coming::Synced { node, life, ticket } if self.lives_still(node, life) => {
+                let disk = self.disks.get_mut(&node).expect("a node that lives has a disk");
+                let moved = disk.sync(ticket);
+                self.deliver(node, Event::Stored { ticket, moved })
+            }
+            Coming::Loaded { node, life, load, query } if self.lives_still(node, life) => {
+                let records = self.disks[&node].load(&query);
+                self.deliver(node, Event::Loaded { load, records })
+            }
+            Coming::Arrival { .. } | Coming::Timer { .. } | Coming::Synced { .. } | Coming::Loaded { .. } => Ok(()),
+        }
+    }
+
+    fn lives_still(&self, id: NodeId, life: u32) -> bool {
+        self.processes.get(&id).is_some_and(|process| process.life == life)
+    }
+
+    /// Hands an event to a node, or keeps it until the node wakes.
+    fn deliver(&mut self, id: NodeId, event: Event) -> Result<(), Broken> {
+        let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
+        if process.sleeps {
+            let datagram = matches!(event, Event::Datagram { .. });
+            if !datagram || process.missed.len() < SLEEPING_MAX {
+                process.missed.push_back(event);
+            }
+            return Ok(());
+        }
+        self.step_node(id, event)
+    }
+
+    fn step_node(&mut self, id: NodeId, event: Event) -> Result<(), Broken> {
+        let now = self.now;
+        self.steps += 1;
+        if !self.processes.contains_key(&id) {
+            return Ok(());
+        }
+        let told = matches!(event, Event::Datagram { .. } | Event::Stored { .. });
+        if self.trace.is_some() && told {
+            let told = tell::event(&event);
+            self.tell(|| format!("{id} ← {told}"));
+        }
+        let process_node = &mut self.processes.get_mut(&id).expect("it lives").node;
+        let actions = process_node.handle(now, event);
+        self.carry_out(id, actions)
+    }
+
+    /// Checks and carries out what a node wants.
+    fn carry_out(&mut self, id: NodeId, actions: Vec<Action>) -> Result<(), Broken> {
+        let process = self.processes.get_mut(&id).expect("only nodes that live act");
+        let life = process.life;
+        let checked = self.checker.step(&process.node, GROUP, &actions, &self.disks);
+        if self.trace.is_some() {
+            for told in actions.iter().filter_map(tell::action) {
+                self.tell(|| format!("{id} → {told}"));
+            }
+        }
+        checked?;
+        for action in actions {
+            self.carry_out_one(id, life, action);
+        }
+        let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
+        if process.exit.is_some() {
+            self.checker.gone(id);
+            self.processes.remove(&id);
+            self.disks.get_mut(&id).expect("a node that lived has a disk").crash(usize::MAX);
+            self.close_streams_of(id, life);
+            return Ok(());
+        }
+        let deadline = process.node.deadline();
+        if deadline != process.timer {
+            process.timer = deadline;
+            if let Some(at) = deadline {
+                let at_least = at.max(self.now);
+                process.timer = Some(at_least);
+                self.schedule(at_least, Coming::Timer { node: id, life, at: at_least });
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out_one(&mut self, id: NodeId, life: u32, action: Action) {
+        match action {
+            Action::Multicast(bytes) => {
+                let others: Vec<NodeId> = self.processes.keys().copied().filter(|other| *other != id).collect();
+                others.into_iter().for_each(|to| self.send(id, life, to, None, &bytes));
+            }
+            Action::Unicast(address, bytes) => {
+                let [_, _, to, to_life] = address.ip().octets();
+                self.send(id, life, NodeId(u16::from(to)), Some(u32::from(to_life)), &bytes);
+            }
+            Action::Store(ticket, store) => {
+                self.disks.get_mut(&id).expect("a node that lives has a disk").submit(ticket, store);
+                let took = self.dice.random_range(100..5_000);
+                let process = self.processes.get_mut(&id).expect("it lives");
+                process.disk_free = process.disk_free.max(self.now).after_us(took);
+                let at = process.disk_free;
+                self.schedule(at, Coming::Synced { node: id, life, ticket });
+            }
+            Action::Load(load, query) => {
+                let at = self.now.after_us(self.dice.random_range(100..3_000));
+                self.schedule(at, Coming::Loaded { node: id, life, load, query });
+            }
+            Action::Stream(stream, action) => self.stream(id, life, stream, action),
+            Action::Notice(_) => {}
+            Action::Exit(exit) => {
+                self.tell(|| format!("{id} exits: {exit:?}"));
+                self.processes.get_mut(&id).expect("it lives").exit = Some(exit);
+            }
+        }
+    }
+
+    /// One datagram to one node: whether and when it arrives is up to the weather.
+    fn send(&mut self, from: NodeId, life: u32, to: NodeId, to_life: Option<u32>, bytes: &Bytes) {
+        let Some(receiver) = self.processes.get(&to).map(|process| process.life) else { return };
+        let multicast = to_life.is_none();
+        let kind = tell::kind(bytes);
+        if let Some(left) = self.lose_next.get_mut(kind).filter(|left| **left > 0) {
+            *left -= 1;
+            self.checker.count("lost");
+            return;
+        }
+        let cut = self.cut.contains(&(from, to)) || (multicast && self.multicast_cut.contains(&to));
+        if cut || to_life.is_some_and(|life| life != receiver) {
+            return;
+        }
+        if self.dice.random_range(0..1_000) < self.weather.loss {
+            return self.checker.count("lost");
+        }
+        let copies = if self.dice.random_range(0..1_000) < self.weather.duplication { 2 } else { 1 };
+        for copy in 0..copies {
+            let mut bytes = bytes.clone();
+            if self.dice.random_range(0..1_000) < self.weather.garbling {
+                self.checker.count("garbled");
+                let mut garbled = bytes.to_vec();
+                let at = self.dice.random_range(0..garbled.len());
+                garbled[at] ^= 1 << self.dice.random_range(0..8);
+                bytes = Bytes::from(garbled);
+            }
+            if copy == 1 {
+                self.checker.count("doubled");
+            }
+            let took = self.dice.random_range(self.weather.delay_min_us..=self.weather.delay_max_us);
+            let event = Event::Datagram { from: address(from, life), multicast, bytes };
+            self.schedule(self.now.after_us(took), Coming::Arrival { to, life: receiver, event });
+        }
+    }
+
+    fn stream(&mut self, id: NodeId, life: u32, stream: StreamId, action: StreamAction) {
+        let end = (id, life, stream);
+        match action {
+            StreamAction::Connect(address) => self.connect(end, address),
+            StreamAction::Send(bytes) => {
+                let Some(((to, to_life, there), last)) = self.peers.get(&end).copied() else { return };
+                if self.cut.contains(&(id, to)) || self.cut.contains(&(to, id)) {
+                    return self.break_stream(end);
+                }
+                let took = self.dice.random_range(self.weather.delay_min_us..=self.weather.delay_max_us);
+                let at = self.now.after_us(took).max(last.after_us(1));
+                self.peers.insert(end, ((to, to_life, there), at));
+                let event = Event::Stream(there, StreamEvent::Frame(bytes));
+                self.schedule(at, Coming::Arrival { to, life: to_life, event });
+            }
+            StreamAction::Close => self.break_stream(end),
+        }
+    }
+
+    fn connect(&mut self, end: End, address: SocketAddrV4) {
+        let [_, _, to, to_life] = address.ip().octets();
+        let (to, to_life) = (NodeId(u16::from(to)), u32::from(to_life));
+        let reachable = self.lives_still(to, to_life)
+            && !self.cut.contains(&(end.0, to))
+            && !self.cut.contains(&(to, end.0));
+        let at = self.now.after_us(self.weather.delay_max_us + 100);
+        if !reachable {
+            let event = Event::Stream(end.2, StreamEvent::Closed);
+            return self.schedule(at, Coming::Arrival { to: end.0, life: end.1, event });
+        }
+        self.next_stream += 2;
+        let there = StreamId(self.next_stream);
+        let other = (to, to_life, there);
+        self.peers.insert(end, (other, at.after_us(2)));
+        self.peers.insert(other, (end, at.after_us(2)));
+        let from = self::address(end.0, end.1);
+        let accepted = Event::Stream(there, StreamEvent::Accepted { from });
+        self.schedule(at, Coming::Arrival { to, life: to_life, event: accepted });
+        let connected = Event::Stream(end.2, StreamEvent::Connected);
+        self.schedule(at.after_us(1), Coming::Arrival { to: end.0, life: end.1, event: connected });
+    }
+
+    /// Both ends hear that a stream is closed, after what was sent before.
+    fn break_stream(&mut self, end: End) {
+        let Some((other, last)) = self.peers.remove(&end) else { return };
+        self.peers.remove(&other);
+        let at = self.now.after_us(self.weather.delay_max_us).max(last.after_us(1));
+        for (node, life, stream) in [end, other] {
+            let event = Event::Stream(stream, StreamEvent::Closed);
+            self.schedule(at, Coming::Arrival { to: node, life, event });
+        }
+    }
+
+    fn close_streams_of(&mut self, id: NodeId, life: u32) {
+        let ends: Vec<End> = self.peers.keys().copied().filter(|end| (end.0, end.1) == (id, life)).collect();
+        ends.into_iter().for_each(|end| self.break_stream(end));
+    }
+
+    fn schedule(&mut self, at: Time, coming: Coming) {
+        self.order += 1;
+        self.coming.insert((at, self.order), coming);
+    }
+
+    /// Adds a line to the trace, and to the digest of the run.
+    pub fn tell(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>11.6} {}", self.now.0 as f64 / 1e6, line()));
+        }
+    }
+
+    /// A digest of the whole run so far: time, steps, and every disk's history.
+    pub fn fingerprint(&self) -> u64 {
+        let mut text = format!("{} {} {}", self.now.0, self.steps, self.order);
+        for (id, disk) in &self.disks {
+            text += &format!(" {id}:{:x}:{}", disk.history, disk.identity.1);
+        }
+        crate::replica::record::hash_line(text.as_bytes())
+    }
+}
+
+/// The address of a node in one of its lives.
+fn address(id: NodeId, life: u32) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::new(10, 0, id.0 as u8, life as u8), STREAM_PORT)
+}
