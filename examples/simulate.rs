@@ -1,5 +1,8 @@
 //! Runs seeds of the simulator: `simulate --seeds 1..2000`, or one with its trace: `simulate --seed 7 --trace`.
-#![allow(clippy::disallowed_methods, reason = "a program that measures how long it takes")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a program that measures how long it takes"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,8 +35,12 @@ struct Options {
 }
 
 fn parse_seeds(text: &str) -> Result<(u64, u64), String> {
-    let parts = text.split_once("..").and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-    parts.filter(|(a, b)| a < b).ok_or_else(|| format!("{text:?} is no range of seeds; write 1..2001"))
+    let parts = text
+        .split_once("..")
+        .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    parts
+        .filter(|(a, b)| a < b)
+        .ok_or_else(|| format!("{text:?} is no range of seeds; write 1..2001"))
 }
 
 /// What all seeds together came to.
@@ -57,7 +64,8 @@ impl Total {
             *seeds += 1;
             *all += times;
         }
-        self.broken.extend(report.broken.map(|broken| (report.seed, broken)));
+        self.broken
+            .extend(report.broken.map(|broken| (report.seed, broken)));
     }
 }
 
@@ -72,7 +80,10 @@ fn main() {
                 println!("seed {seed}: {broken}");
                 std::process::exit(1);
             }
-            None => println!("seed {seed}: all promises hold; fingerprint {:016x}", report.fingerprint),
+            None => println!(
+                "seed {seed}: all promises hold; fingerprint {:016x}",
+                report.fingerprint
+            ),
         }
         return;
     }
@@ -88,7 +99,10 @@ fn main() {
         total.steps
     );
     for (what, (seeds, all)) in &total.seen {
-        println!("{what:>24}: {:5.1} % of seeds, {all} times", *seeds as f64 * 100.0 / total.seeds as f64);
+        println!(
+            "{what:>24}: {:5.1} % of seeds, {all} times",
+            *seeds as f64 * 100.0 / total.seeds as f64
+        );
     }
     for (seed, broken) in &total.broken {
         println!("seed {seed}: {broken}");

@@ -96,7 +96,10 @@ impl Node {
     /// Draws the members to compare with.
     fn begin_pass(&mut self) {
         let me = self.me();
-        let members = self.ring.installed().map_or(Vec::new(), |state| state.members.clone());
+        let members = self
+            .ring
+            .installed()
+            .map_or(Vec::new(), |state| state.members.clone());
         let mut others: Vec<Member> = members.into_iter().filter(|member| *member != me).collect();
         others.shuffle(&mut self.dice);
         others.truncate(PEERS_MAX);

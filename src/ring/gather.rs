@@ -203,7 +203,12 @@ impl Ring {
         };
         if is_member && join.epoch >= ring.epoch {
             self.learn_peer(sender, peer);
-            self.gather_anew(now, format!("{} gave up ring {}", sender.id, ring.epoch), &[], Some(sender));
+            self.gather_anew(
+                now,
+                format!("{} gave up ring {}", sender.id, ring.epoch),
+                &[],
+                Some(sender),
+            );
             self.merge_view(now, sender, join);
         }
     }

@@ -52,6 +52,9 @@ impl Newcomers {
 impl Ring {
     /// A join of somebody who is not in the ring.
     pub(super) fn on_newcomer(&mut self, now: Time, sender: Member, peer: Peer, _epoch: Epoch) {
+        // Whoever deals with it, all must know where it is when a ring with it is proposed: it may have sent
+        // its view before, and then does not send it again.
+        self.note_peer(sender, peer.clone());
         if self.leads_for(sender) {
             self.probe(now, sender, Some(peer));
         }
@@ -139,7 +142,14 @@ impl Ring {
     }
 
     /// Somebody asks whether this node hears it.
-    pub(super) fn on_probe(&mut self, now: Time, sender: Member, from: SocketAddrV4, target: Member, nonce: u64) {
+    pub(super) fn on_probe(
+        &mut self,
+        now: Time,
+        sender: Member,
+        from: SocketAddrV4,
+        target: Member,
+        nonce: u64,
+    ) {
         if target != self.settings.me {
             return;
         }

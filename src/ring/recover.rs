@@ -259,7 +259,10 @@ impl Ring {
         if self.installed.as_ref().is_some_and(RingState::alone) {
             self.deadlines.beacon = Some(now.after_us(self.timing.beacon()));
         }
-        let members = self.installed.as_ref().map_or(Vec::new(), |state| state.members.clone());
+        let members = self
+            .installed
+            .as_ref()
+            .map_or(Vec::new(), |state| state.members.clone());
         self.newcomers.new_ring(&members);
         if !self.queue.is_empty() || self.leaving {
             self.request(now);

@@ -66,7 +66,11 @@ impl Checker {
             match action {
                 Action::Multicast(bytes) => self.stamps(group, bytes)?,
                 Action::Notice(notice) => self.notice(node, notice, disks)?,
-                Action::Unicast(..) | Action::Store(..) | Action::Load(..) | Action::Stream(..) | Action::Exit(_) => {}
+                Action::Unicast(..)
+                | Action::Store(..)
+                | Action::Load(..)
+                | Action::Stream(..)
+                | Action::Exit(_) => {}
             }
         }
         Ok(())
@@ -81,7 +85,9 @@ impl Checker {
         if let Some(ring) = held.map(|state| state.id) {
             self.holding.insert(id, ring);
             if let Some(other) = self.holders.insert(ring, id) {
-                return Err(format!("mutual exclusion: {other} and {id} hold the token of ring {ring}"));
+                return Err(format!(
+                    "mutual exclusion: {other} and {id} hold the token of ring {ring}"
+                ));
             }
         }
         let bytes = node.ring().installed().map_or(0, |state| state.buffer.bytes());
@@ -93,12 +99,19 @@ impl Checker {
 
     /// A number is given once.
     fn stamps(&mut self, group: u32, bytes: &Bytes) -> Result<(), Broken> {
-        let Ok((sender, Body::Data(data))) = wire::decode(group, bytes.clone()) else { return Ok(()) };
+        let Ok((sender, Body::Data(data))) = wire::decode(group, bytes.clone()) else {
+            return Ok(());
+        };
         for chunk in data.chunks {
-            let position = Position { ring: data.ring, seq: chunk.seq };
+            let position = Position {
+                ring: data.ring,
+                seq: chunk.seq,
+            };
             let what = (chunk.id, chunk.fragment);
             if let Some(other) = self.stamped.insert(position, what).filter(|other| *other != what) {
-                return Err(format!("total order: {sender} gave {position} to {what:?}, it was {other:?}'s"));
+                return Err(format!(
+                    "total order: {sender} gave {position} to {what:?}, it was {other:?}'s"
+                ));
             }
         }
         Ok(())
@@ -150,8 +163,15 @@ impl Checker {
     /// A delivery: in order, or marked as late.
     fn message(&mut self, me: Member, record: &Record, late: bool) -> Result<(), Broken> {
         self.same_content(record.id, &record.content)?;
-        if let Some((id, _)) = self.stamped.get(&record.position).filter(|(id, _)| *id != record.id) {
-            return Err(format!("total order: {me} has {} at {}, it is {id}'s", record.id, record.position));
+        if let Some((id, _)) = self
+            .stamped
+            .get(&record.position)
+            .filter(|(id, _)| *id != record.id)
+        {
+            return Err(format!(
+                "total order: {me} has {} at {}, it is {id}'s",
+                record.id, record.position
+            ));
         }
         if late {
             self.count("late message");
@@ -159,7 +179,10 @@ impl Checker {
         }
         let last = self.delivered.insert(me, record.position);
         match last.filter(|last| *last >= record.position) {
-            Some(last) => Err(format!("total order: {me} delivered {} after {last}", record.position)),
+            Some(last) => Err(format!(
+                "total order: {me} delivered {} after {last}",
+                record.position
+            )),
             None => Ok(()),
         }
     }
@@ -168,7 +191,9 @@ impl Checker {
     fn installed(&mut self, node: &Node, ring: RingId) -> Result<(), Broken> {
         let me = node.me();
         self.count("ring");
-        let Some(old) = self.rings.insert(me, ring) else { return Ok(()) };
+        let Some(old) = self.rings.insert(me, ring) else {
+            return Ok(());
+        };
         if old >= ring {
             return Err(format!("rings: {me} went from {old} to {ring}"));
         }
@@ -194,7 +219,10 @@ impl Checker {
     ) -> Result<(), Broken> {
         self.count("tick");
         let told = self.told_held.insert((me, id), k).unwrap_or(0);
-        let holding = disks.values().filter(|disk| disk.places.contains_key(&id)).count();
+        let holding = disks
+            .values()
+            .filter(|disk| disk.places.contains_key(&id))
+            .count();
         let facts = holding + self.wiped.len() >= usize::from(k) && k <= n;
         if !facts || k < told {
             return Err(format!(
@@ -207,11 +235,15 @@ impl Checker {
     /// When all is quiet: equal replicas, and every acknowledged line in them exactly once.
     pub fn converged(&self, disks: &BTreeMap<NodeId, Disk>) -> Result<(), Broken> {
         let mut replicas = disks.iter();
-        let Some((first_id, first)) = replicas.next() else { return Ok(()) };
+        let Some((first_id, first)) = replicas.next() else {
+            return Ok(());
+        };
         for (id, disk) in replicas {
             if disk.replica != first.replica {
                 let (a, b) = (first.replica.len(), disk.replica.len());
-                return Err(format!("convergence: {first_id} has {a} records, {id} has {b}, or others"));
+                return Err(format!(
+                    "convergence: {first_id} has {a} records, {id} has {b}, or others"
+                ));
             }
         }
         for (id, content) in &self.pending {

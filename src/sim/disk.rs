@@ -67,10 +67,14 @@ impl Disk {
             Store::OutboxForget(ids) => ids.iter().for_each(|id| {
                 self.outbox.remove(id);
             }),
-            Store::Append(records) => moved.extend(records.into_iter().filter_map(|record| self.append(record))),
+            Store::Append(records) => {
+                moved.extend(records.into_iter().filter_map(|record| self.append(record)))
+            }
             Store::Checkpoint(state) => self.checkpoint = Some(*state),
             Store::Rewrite { .. } => {}
-            Store::Accept(chunks) => self.accepted.extend(chunks.into_iter().map(|chunk| (chunk.position, chunk))),
+            Store::Accept(chunks) => self
+                .accepted
+                .extend(chunks.into_iter().map(|chunk| (chunk.position, chunk))),
             Store::AcceptForget(up_to) => self.accepted.retain(|position, _| *position > up_to),
         }
         moved
@@ -83,10 +87,20 @@ impl Disk {
         self.history = hash_line(&link);
         let (id, position) = (record.id, record.position);
         let moved = match self.places.get(&id).copied() {
-            Some(at) if at < position => return Some(Moved { id, from: position, to: at }),
+            Some(at) if at < position => {
+                return Some(Moved {
+                    id,
+                    from: position,
+                    to: at,
+                });
+            }
             Some(at) if at > position => {
                 self.replica.remove(&at);
-                Some(Moved { id, from: at, to: position })
+                Some(Moved {
+                    id,
+                    from: at,
+                    to: position,
+                })
             }
             Some(_) | None => None,
         };
@@ -115,17 +129,31 @@ impl Disk {
     /// What a node that starts on this disk finds, under a fresh incarnation that is stored at once.
     pub fn restart(&mut self, incarnation: Incarnation) -> Restart {
         let highest = self.replica.values().map(|record| record.position);
-        let epoch = highest.clone().map(|at| at.ring.epoch).max().unwrap_or_default().max(self.identity.1);
+        let epoch = highest
+            .clone()
+            .map(|at| at.ring.epoch)
+            .max()
+            .unwrap_or_default()
+            .max(self.identity.1);
         let high = highest.map(|at| at.seq).max().unwrap_or(Seq(0));
         self.identity = (incarnation, self.identity.1);
         self.outbox.retain(|id, _| !self.places.contains_key(id));
-        let mut restart = Restart { incarnation, epoch, high, ..Restart::default() };
+        let mut restart = Restart {
+            incarnation,
+            epoch,
+            high,
+            ..Restart::default()
+        };
         for record in self.replica.values() {
             restart.held.insert(record.position);
             restart.ids.insert(record.id);
             restart.digest.add(record);
         }
-        restart.outbox = self.outbox.iter().map(|(id, content)| (*id, content.clone())).collect();
+        restart.outbox = self
+            .outbox
+            .iter()
+            .map(|(id, content)| (*id, content.clone()))
+            .collect();
         restart.accepted = self.accepted.values().cloned().collect();
         restart
     }

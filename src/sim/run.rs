@@ -81,7 +81,13 @@ fn some_weather(world: &mut World) -> Weather {
     let duplication = [0, 0, 20, 200][world.dice.random_range(0..4)];
     let garbling = [0, 0, 0, 5][world.dice.random_range(0..4)];
     let delay_max_us = [200, 200, 1_000, 5_000, 20_000][world.dice.random_range(0..5)];
-    Weather { loss, duplication, garbling, delay_min_us: 30, delay_max_us }
+    Weather {
+        loss,
+        duplication,
+        garbling,
+        delay_min_us: 30,
+        delay_max_us,
+    }
 }
 
 /// Something happens: mostly talk, sometimes something breaks or heals.
@@ -160,7 +166,11 @@ fn cut_something(world: &mut World, nodes: &[NodeId]) {
 fn heal(world: &mut World, nodes: &[NodeId]) -> Result<(), Broken> {
     world.cut.clear();
     world.multicast_cut.clear();
-    world.weather = Weather { delay_min_us: 30, delay_max_us: 500, ..Weather::default() };
+    world.weather = Weather {
+        delay_min_us: 30,
+        delay_max_us: 500,
+        ..Weather::default()
+    };
     for id in nodes {
         world.wake(*id)?;
     }
@@ -186,7 +196,10 @@ fn converge(world: &mut World) -> Result<(), Broken> {
         world.run_until(world.now.after_us(1_000_000))?;
         outcome = match world.is_settled() {
             true => world.checker.converged(&world.disks),
-            false => Err(format!("progress: the nodes are not in one quiet ring: {}", rings(world))),
+            false => Err(format!(
+                "progress: the nodes are not in one quiet ring: {}",
+                rings(world)
+            )),
         };
         if outcome.is_ok() {
             return Ok(());
@@ -199,8 +212,20 @@ fn converge(world: &mut World) -> Result<(), Broken> {
 fn rings(world: &World) -> String {
     let each = |id: NodeId| {
         let node = world.node(id)?;
-        let ring = node.ring().installed().map_or("none".into(), |state| format!("{}", state.id.epoch));
-        Some(format!("{id}: {} {ring}, quiet {}", node.ring().phase_name(), node.is_quiet()))
+        let ring = node
+            .ring()
+            .installed()
+            .map_or("none".into(), |state| format!("{}", state.id.epoch));
+        Some(format!(
+            "{id}: {} {ring}, quiet {}",
+            node.ring().phase_name(),
+            node.is_quiet()
+        ))
     };
-    world.alive().into_iter().filter_map(each).collect::<Vec<_>>().join("; ")
+    world
+        .alive()
+        .into_iter()
+        .filter_map(each)
+        .collect::<Vec<_>>()
+        .join("; ")
 }

@@ -32,8 +32,21 @@ pub fn kind(bytes: &Bytes) -> &'static str {
 
 /// All kinds by name.
 pub const KINDS: [&str; 15] = [
-    "data", "repair", "token", "request", "join", "commit", "beacon", "probe", "answer", "nack", "leave", "refuse",
-    "inquiry", "inquiry-answer", "reconcile",
+    "data",
+    "repair",
+    "token",
+    "request",
+    "join",
+    "commit",
+    "beacon",
+    "probe",
+    "answer",
+    "nack",
+    "leave",
+    "refuse",
+    "inquiry",
+    "inquiry-answer",
+    "reconcile",
 ];
 
 /// A datagram in words.
@@ -71,19 +84,32 @@ fn token(token: &Token) -> String {
         })
         .collect();
     let (at, hop, high, pace) = (ring(token.ring), token.hop, token.high, token.pace);
-    format!("token of {at} hop {hop} high #{high} {pace:?} [{}]", rows.join(" "))
+    format!(
+        "token of {at} hop {hop} high #{high} {pace:?} [{}]",
+        rows.join(" ")
+    )
 }
 
 /// A body in words.
 pub fn body(body: &Body) -> String {
     match body {
-        Body::Data(data) => format!("data {} of {} hop {}", seqs(&data.chunks), ring(data.ring), data.hop),
+        Body::Data(data) => format!(
+            "data {} of {} hop {}",
+            seqs(&data.chunks),
+            ring(data.ring),
+            data.hop
+        ),
         Body::Repair(repair) => format!("repair {} of {}", seqs(&repair.chunks), ring(repair.ring)),
         Body::Token(t) => token(t),
         Body::Request(request) => format!("request in {} after hop {}", ring(request.ring), request.hop),
         Body::Join(join) => format!("join [{}] failed [{}]", ids(&join.present), ids(&join.failed)),
         Body::Commit(commit) => {
-            format!("commit of {} hop {} [{}]", ring(commit.ring), commit.hop, ids(commit.rows.iter().map(|r| &r.member)))
+            format!(
+                "commit of {} hop {} [{}]",
+                ring(commit.ring),
+                commit.hop,
+                ids(commit.rows.iter().map(|r| &r.member))
+            )
         }
         Body::Beacon { ring: at } => format!("beacon of {}", ring(*at)),
         Body::Probe { target, .. } => format!("probe of {}", target.id),
@@ -101,7 +127,11 @@ pub fn body(body: &Body) -> String {
 pub fn event(event: &Event) -> String {
     match event {
         Event::Datagram { multicast, bytes, .. } => {
-            format!("{}{}", datagram(bytes), if *multicast { " (multicast)" } else { "" })
+            format!(
+                "{}{}",
+                datagram(bytes),
+                if *multicast { " (multicast)" } else { "" }
+            )
         }
         Event::Timer => "timer".into(),
         Event::Stored { ticket, .. } => format!("stored {}", ticket.0),
@@ -151,11 +181,24 @@ pub fn notice(notice: &Notice) -> String {
         Notice::Message { record, late, .. } => {
             let text = Content::from_bytes(&record.content).map_or("?".into(), |content| content.text);
             let text: String = text.chars().take(24).collect();
-            format!("{} {}: {text}{}", record.position, record.id.sender.id, if *late { " (late)" } else { "" })
+            format!(
+                "{} {}: {text}{}",
+                record.position,
+                record.id.sender.id,
+                if *late { " (late)" } else { "" }
+            )
         }
         Notice::Held { position, k, n, .. } => format!("#{} held by {k} of {n}", position.seq),
-        Notice::Ring { ring: at, members, joined, left, first } => {
-            let list = |ids: &[crate::words::NodeId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        Notice::Ring {
+            ring: at,
+            members,
+            joined,
+            left,
+            first,
+        } => {
+            let list = |ids: &[crate::words::NodeId]| {
+                ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+            };
             format!(
                 "{} [{}] joined [{}] left [{}] first #{first}",
                 ring(*at),

@@ -41,10 +41,27 @@ pub struct Weather {
 /// What will happen.
 #[derive(Clone, Debug)]
 enum Coming {
-    Arrival { to: NodeId, life: u32, event: Event },
-    Timer { node: NodeId, life: u32, at: Time },
-    Synced { node: NodeId, life: u32, ticket: Ticket },
-    Loaded { node: NodeId, life: u32, load: LoadId, query: crate::node::face::Load },
+    Arrival {
+        to: NodeId,
+        life: u32,
+        event: Event,
+    },
+    Timer {
+        node: NodeId,
+        life: u32,
+        at: Time,
+    },
+    Synced {
+        node: NodeId,
+        life: u32,
+        ticket: Ticket,
+    },
+    Loaded {
+        node: NodeId,
+        life: u32,
+        load: LoadId,
+        query: crate::node::face::Load,
+    },
 }
 
 /// A node that lives.
@@ -127,7 +144,11 @@ impl World {
             processes: BTreeMap::new(),
             lives: BTreeMap::new(),
             disks: BTreeMap::new(),
-            weather: Weather { delay_min_us: 50, delay_max_us: 200, ..Weather::default() },
+            weather: Weather {
+                delay_min_us: 50,
+                delay_max_us: 200,
+                ..Weather::default()
+            },
             cut: BTreeSet::new(),
             multicast_cut: BTreeSet::new(),
             lose_next: BTreeMap::new(),
@@ -158,7 +179,11 @@ impl World {
             restart.ids = crate::replica::IdSet::new();
             restart.outbox.clear();
         }
-        let config = Config { id, name: format!("n{id}"), ..self.config.clone() };
+        let config = Config {
+            id,
+            name: format!("n{id}"),
+            ..self.config.clone()
+        };
         let (node, actions) = Node::new(config, restart, seed, self.now);
         let process = Process {
             node,
@@ -176,7 +201,9 @@ impl World {
 
     /// Kills a node: what its disk had not synced may be lost.
     pub fn crash(&mut self, id: NodeId) {
-        let Some(process) = self.processes.remove(&id) else { return };
+        let Some(process) = self.processes.remove(&id) else {
+            return;
+        };
         self.tell(|| format!("{id} crashes"));
         self.checker.gone(id);
         let disk = self.disks.get_mut(&id).expect("a node that lived has a disk");
@@ -187,7 +214,10 @@ impl World {
 
     /// Loses all a node ever stored. It must be down.
     pub fn wipe(&mut self, id: NodeId) {
-        assert!(!self.processes.contains_key(&id), "only the disk of a node that is down is wiped");
+        assert!(
+            !self.processes.contains_key(&id),
+            "only the disk of a node that is down is wiped"
+        );
         self.tell(|| format!("the disk of {id} is wiped"));
         self.checker.wiped.insert(id);
         self.disks.insert(id, Disk::default());
@@ -203,7 +233,9 @@ impl World {
 
     /// Lets a node that sleeps go on.
     pub fn wake(&mut self, id: NodeId) -> Result<(), Broken> {
-        let Some(process) = self.processes.get_mut(&id).filter(|process| process.sleeps) else { return Ok(()) };
+        let Some(process) = self.processes.get_mut(&id).filter(|process| process.sleeps) else {
+            return Ok(());
+        };
         process.sleeps = false;
         let missed = std::mem::take(&mut process.missed);
         self.tell(|| format!("{id} wakes"));
@@ -222,7 +254,15 @@ impl World {
     /// A user says a line.
     pub fn say(&mut self, id: NodeId, text: &str) -> Result<(), Broken> {
         let sent = WallTime(1_763_680_000_000 + self.now.0 / 1_000);
-        self.command(id, Command::Say { room: "geral".into(), text: text.into(), tag: 0, sent })
+        self.command(
+            id,
+            Command::Say {
+                room: "geral".into(),
+                text: text.into(),
+                tag: 0,
+                sent,
+            },
+        )
     }
 
     /// The nodes that live, sleep or not.
@@ -251,7 +291,11 @@ impl World {
             rings.extend(ring.installed().map(|state| state.id));
             ring.is_operational() && process.node.is_quiet()
         });
-        let members = self.processes.values().next().and_then(|p| p.node.ring().installed());
+        let members = self
+            .processes
+            .values()
+            .next()
+            .and_then(|p| p.node.ring().installed());
         all && rings.len() == 1 && members.is_some_and(|state| state.members.len() == self.processes.len())
     }
 
@@ -282,21 +326,32 @@ impl World {
                 let moved = disk.sync(ticket);
                 self.deliver(node, Event::Stored { ticket, moved })
             }
-            Coming::Loaded { node, life, load, query } if self.lives_still(node, life) => {
+            Coming::Loaded {
+                node,
+                life,
+                load,
+                query,
+            } if self.lives_still(node, life) => {
                 let records = self.disks[&node].load(&query);
                 self.deliver(node, Event::Loaded { load, records })
             }
-            Coming::Arrival { .. } | Coming::Timer { .. } | Coming::Synced { .. } | Coming::Loaded { .. } => Ok(()),
+            Coming::Arrival { .. } | Coming::Timer { .. } | Coming::Synced { .. } | Coming::Loaded { .. } => {
+                Ok(())
+            }
         }
     }
 
     fn lives_still(&self, id: NodeId, life: u32) -> bool {
-        self.processes.get(&id).is_some_and(|process| process.life == life)
+        self.processes
+            .get(&id)
+            .is_some_and(|process| process.life == life)
     }
 
     /// Hands an event to a node, or keeps it until the node wakes.
     fn deliver(&mut self, id: NodeId, event: Event) -> Result<(), Broken> {
-        let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
+        let Some(process) = self.processes.get_mut(&id) else {
+            return Ok(());
+        };
         if process.sleeps {
             let datagram = matches!(event, Event::Datagram { .. });
             if !datagram || process.missed.len() < SLEEPING_MAX {
@@ -337,11 +392,16 @@ impl World {
         for action in actions {
             self.carry_out_one(id, life, action);
         }
-        let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
+        let Some(process) = self.processes.get_mut(&id) else {
+            return Ok(());
+        };
         if process.exit.is_some() {
             self.checker.gone(id);
             self.processes.remove(&id);
-            self.disks.get_mut(&id).expect("a node that lived has a disk").crash(usize::MAX);
+            self.disks
+                .get_mut(&id)
+                .expect("a node that lived has a disk")
+                .crash(usize::MAX);
             self.close_streams_of(id, life);
             return Ok(());
         }
@@ -351,7 +411,14 @@ impl World {
             if let Some(at) = deadline {
                 let at_least = at.max(self.now);
                 process.timer = Some(at_least);
-                self.schedule(at_least, Coming::Timer { node: id, life, at: at_least });
+                self.schedule(
+                    at_least,
+                    Coming::Timer {
+                        node: id,
+                        life,
+                        at: at_least,
+                    },
+                );
             }
         }
         Ok(())
@@ -360,24 +427,49 @@ impl World {
     fn carry_out_one(&mut self, id: NodeId, life: u32, action: Action) {
         match action {
             Action::Multicast(bytes) => {
-                let others: Vec<NodeId> = self.processes.keys().copied().filter(|other| *other != id).collect();
-                others.into_iter().for_each(|to| self.send(id, life, to, None, &bytes));
+                let others: Vec<NodeId> = self
+                    .processes
+                    .keys()
+                    .copied()
+                    .filter(|other| *other != id)
+                    .collect();
+                others
+                    .into_iter()
+                    .for_each(|to| self.send(id, life, to, None, &bytes));
             }
             Action::Unicast(address, bytes) => {
                 let [_, _, to, to_life] = address.ip().octets();
                 self.send(id, life, NodeId(u16::from(to)), Some(u32::from(to_life)), &bytes);
             }
             Action::Store(ticket, store) => {
-                self.disks.get_mut(&id).expect("a node that lives has a disk").submit(ticket, store);
+                self.disks
+                    .get_mut(&id)
+                    .expect("a node that lives has a disk")
+                    .submit(ticket, store);
                 let took = self.dice.random_range(100..5_000);
                 let process = self.processes.get_mut(&id).expect("it lives");
                 process.disk_free = process.disk_free.max(self.now).after_us(took);
                 let at = process.disk_free;
-                self.schedule(at, Coming::Synced { node: id, life, ticket });
+                self.schedule(
+                    at,
+                    Coming::Synced {
+                        node: id,
+                        life,
+                        ticket,
+                    },
+                );
             }
             Action::Load(load, query) => {
                 let at = self.now.after_us(self.dice.random_range(100..3_000));
-                self.schedule(at, Coming::Loaded { node: id, life, load, query });
+                self.schedule(
+                    at,
+                    Coming::Loaded {
+                        node: id,
+                        life,
+                        load,
+                        query,
+                    },
+                );
             }
             Action::Stream(stream, action) => self.stream(id, life, stream, action),
             Action::Notice(_) => {}
@@ -390,7 +482,9 @@ impl World {
 
     /// One datagram to one node: whether and when it arrives is up to the weather.
     fn send(&mut self, from: NodeId, life: u32, to: NodeId, to_life: Option<u32>, bytes: &Bytes) {
-        let Some(receiver) = self.processes.get(&to).map(|process| process.life) else { return };
+        let Some(receiver) = self.processes.get(&to).map(|process| process.life) else {
+            return;
+        };
         let multicast = to_life.is_none();
         let kind = tell::kind(bytes);
         if let Some(left) = self.lose_next.get_mut(kind).filter(|left| **left > 0) {
@@ -405,7 +499,11 @@ impl World {
         if self.dice.random_range(0..1_000) < self.weather.loss {
             return self.checker.count("lost");
         }
-        let copies = if self.dice.random_range(0..1_000) < self.weather.duplication { 2 } else { 1 };
+        let copies = if self.dice.random_range(0..1_000) < self.weather.duplication {
+            2
+        } else {
+            1
+        };
         for copy in 0..copies {
             let mut bytes = bytes.clone();
             if self.dice.random_range(0..1_000) < self.weather.garbling {
@@ -418,9 +516,22 @@ impl World {
             if copy == 1 {
                 self.checker.count("doubled");
             }
-            let took = self.dice.random_range(self.weather.delay_min_us..=self.weather.delay_max_us);
-            let event = Event::Datagram { from: address(from, life), multicast, bytes };
-            self.schedule(self.now.after_us(took), Coming::Arrival { to, life: receiver, event });
+            let took = self
+                .dice
+                .random_range(self.weather.delay_min_us..=self.weather.delay_max_us);
+            let event = Event::Datagram {
+                from: address(from, life),
+                multicast,
+                bytes,
+            };
+            self.schedule(
+                self.now.after_us(took),
+                Coming::Arrival {
+                    to,
+                    life: receiver,
+                    event,
+                },
+            );
         }
     }
 
@@ -429,15 +540,26 @@ impl World {
         match action {
             StreamAction::Connect(address) => self.connect(end, address),
             StreamAction::Send(bytes) => {
-                let Some(((to, to_life, there), last)) = self.peers.get(&end).copied() else { return };
+                let Some(((to, to_life, there), last)) = self.peers.get(&end).copied() else {
+                    return;
+                };
                 if self.cut.contains(&(id, to)) || self.cut.contains(&(to, id)) {
                     return self.break_stream(end);
                 }
-                let took = self.dice.random_range(self.weather.delay_min_us..=self.weather.delay_max_us);
+                let took = self
+                    .dice
+                    .random_range(self.weather.delay_min_us..=self.weather.delay_max_us);
                 let at = self.now.after_us(took).max(last.after_us(1));
                 self.peers.insert(end, ((to, to_life, there), at));
                 let event = Event::Stream(there, StreamEvent::Frame(bytes));
-                self.schedule(at, Coming::Arrival { to, life: to_life, event });
+                self.schedule(
+                    at,
+                    Coming::Arrival {
+                        to,
+                        life: to_life,
+                        event,
+                    },
+                );
             }
             StreamAction::Close => self.break_stream(end),
         }
@@ -452,7 +574,14 @@ impl World {
         let at = self.now.after_us(self.weather.delay_max_us + 100);
         if !reachable {
             let event = Event::Stream(end.2, StreamEvent::Closed);
-            return self.schedule(at, Coming::Arrival { to: end.0, life: end.1, event });
+            return self.schedule(
+                at,
+                Coming::Arrival {
+                    to: end.0,
+                    life: end.1,
+                    event,
+                },
+            );
         }
         self.next_stream += 2;
         let there = StreamId(self.next_stream);
@@ -461,24 +590,52 @@ impl World {
         self.peers.insert(other, (end, at.after_us(2)));
         let from = self::address(end.0, end.1);
         let accepted = Event::Stream(there, StreamEvent::Accepted { from });
-        self.schedule(at, Coming::Arrival { to, life: to_life, event: accepted });
+        self.schedule(
+            at,
+            Coming::Arrival {
+                to,
+                life: to_life,
+                event: accepted,
+            },
+        );
         let connected = Event::Stream(end.2, StreamEvent::Connected);
-        self.schedule(at.after_us(1), Coming::Arrival { to: end.0, life: end.1, event: connected });
+        self.schedule(
+            at.after_us(1),
+            Coming::Arrival {
+                to: end.0,
+                life: end.1,
+                event: connected,
+            },
+        );
     }
 
     /// Both ends hear that a stream is closed, after what was sent before.
     fn break_stream(&mut self, end: End) {
-        let Some((other, last)) = self.peers.remove(&end) else { return };
+        let Some((other, last)) = self.peers.remove(&end) else {
+            return;
+        };
         self.peers.remove(&other);
         let at = self.now.after_us(self.weather.delay_max_us).max(last.after_us(1));
         for (node, life, stream) in [end, other] {
             let event = Event::Stream(stream, StreamEvent::Closed);
-            self.schedule(at, Coming::Arrival { to: node, life, event });
+            self.schedule(
+                at,
+                Coming::Arrival {
+                    to: node,
+                    life,
+                    event,
+                },
+            );
         }
     }
 
     fn close_streams_of(&mut self, id: NodeId, life: u32) {
-        let ends: Vec<End> = self.peers.keys().copied().filter(|end| (end.0, end.1) == (id, life)).collect();
+        let ends: Vec<End> = self
+            .peers
+            .keys()
+            .copied()
+            .filter(|end| (end.0, end.1) == (id, life))
+            .collect();
         ends.into_iter().for_each(|end| self.break_stream(end));
     }
 
