@@ -3,7 +3,7 @@
 //! When full: the ring goes before the screen. A user interface that does not read (a paused pager, a stuck
 //! terminal) makes
 //! - protocol notices (request, grant, pass, ...) lost, as they are of the moment only;
-//! - all else wait in a backlog of [`BACKLOG_BYTES_MAX`]; beyond that messages and events of the ring are
+//! - all else wait in a backlog of 16 MiB; beyond that messages and events of the ring are
 //!   counted and not shown (they are in the replica, and the user is told how many once there is room);
 //! - answers to the own user and the life of the own lines wait without that bound, but then no more commands
 //!   are taken, and so no more of them arise.

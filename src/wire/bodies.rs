@@ -122,7 +122,7 @@ impl Chunk {
     fn write(&self, sender: Member, out: &mut Writer) {
         let foreign = self.id.sender != sender;
         let fragmented = self.fragments > 1;
-        out.u8(u8::from(foreign) * FOREIGN | u8::from(fragmented) * FRAGMENTED);
+        out.u8((u8::from(foreign) * FOREIGN) | (u8::from(fragmented) * FRAGMENTED));
         if foreign {
             out.member(self.id.sender);
         }
@@ -234,6 +234,9 @@ impl Repair {
     fn read(from: &mut Reader) -> Result<Repair, Refused> {
         let (ring, sender) = (from.ring()?, from.member()?);
         let count = from.count(8 + CHUNK_BYTES_MIN, usize::from(u16::MAX))?;
+        if count == 0 {
+            return Err(Refused::BadField("count"));
+        }
         let chunks = (0..count)
             .map(|_| {
                 let seq = from.seq()?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::codec::{Reader, Writer};
 use super::{Body, Refused, VERSION};
-use crate::words::Member;
+use crate::words::{Incarnation, Member, NodeId};
 
 /// The length of the header.
 pub const HEADER_BYTES: usize = 24;
@@ -65,7 +65,8 @@ pub fn decode(group: u32, bytes: Bytes) -> Result<(Member, Body), Refused> {
     if from.u32()? != group {
         return Err(Refused::ForeignGroup);
     }
-    let sender = from.member();
+    // Only judged behind the checksum: a damaged id is damage, and no strange sender.
+    let (id, incarnation) = (NodeId(from.u16()?), Incarnation(from.u64()?));
     if from.u8()? != 0 {
         return Err(Refused::Sealed);
     }
@@ -76,9 +77,12 @@ pub fn decode(group: u32, bytes: Bytes) -> Result<(Member, Body), Refused> {
     if reserved != 0 {
         return Err(Refused::BadField("reserved byte"));
     }
+    if id == NodeId(0) {
+        return Err(Refused::BadField("node id"));
+    }
     let body = Body::read(kind, &mut from)?;
     from.end()?;
-    Ok((sender?, body))
+    Ok((Member { id, incarnation }, body))
 }
 
 /// The checksum that the header should carry.
