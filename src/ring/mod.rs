@@ -292,6 +292,11 @@ impl Ring {
     fn learn_peer(&mut self, member: Member, peer: Peer) {
         let newest = self.incarnations.entry(member.id).or_insert(member.incarnation);
         *newest = (*newest).max(member.incarnation);
+        self.note_peer(member, peer);
+    }
+
+    /// Remembers where somebody is, without believing yet that it is the newest incarnation of its id.
+    fn note_peer(&mut self, member: Member, peer: Peer) {
         self.peers.insert(member, peer);
         if self.peers.len() > PEERS_MAX {
             let needed: BTreeSet<Member> = self.known_members();

@@ -73,7 +73,7 @@ impl Ring {
         state.lacking.clone_from(&token.lacking);
         let (high, me) = (state.high, state.me);
         state.rows[me].waiting_since = Hop(0);
-        let rested = token.pace != Pace::Fast;
+        let asked_at = self.deadlines.request_again.map(|_| self.requested_at);
         let timeout = self.timing.token_timeout();
         let state = self.current_mut().expect("the ring is still current");
         state.holding = Some(Holding {
@@ -82,7 +82,7 @@ impl Ring {
             resting: false,
         });
         self.high = self.high.max(high);
-        self.timing.visited(now, rested);
+        self.timing.visited(now, asked_at);
         self.deadlines.token_again = None;
         self.deadlines.request_again = None;
         self.deadlines.commit_again = None;

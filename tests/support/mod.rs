@@ -35,6 +35,14 @@ impl Group {
         }
     }
 
+    /// The same group, with a folder of its own: another machine.
+    pub fn elsewhere(&self) -> Group {
+        Group {
+            folder: tempfile::tempdir().unwrap(),
+            address: self.address.clone(),
+        }
+    }
+
     pub fn port(&self) -> u16 {
         self.address.split_once(':').unwrap().1.parse().unwrap()
     }
