@@ -49,33 +49,39 @@ pub struct Fallen {
 impl Story {
     /// The holder of the token is killed in the middle of the talk.
     pub(super) fn kill_the_holder(&mut self) -> Result<Fallen, Failure> {
-        // A fresh checkpoint, so that what follows comes after it.
-        let since = clock::now();
-        self.stage
-            .wait("a checkpoint of the node to be killed", |stage| {
-                stage.player(VICTIM).first_since("checkpointed", since).map(drop)
-            })?;
         let name = name(VICTIM);
         self.act(&format!(
             "The node that holds the token ({name}'s) is killed in the middle of the talk."
         ))?;
+        self.fresh_checkpoint()?;
         for (id, lines) in PLAN {
             self.stage.say(id, &lines)?;
         }
         self.wait_written(&ALL)?;
         let ring = self.ring_of(BEFORE);
-        self.stop_with_the_token()?;
+        let stopped = self.stop_with_the_token()?;
         let killed = self.stage.kill(VICTIM)?;
         self.page.say(&format!(
             "{name}'s process gets SIGKILL; {} keeps asking for the token",
-            super::stage::name(BEFORE)
+            self::name(BEFORE)
         ))?;
         self.stage.say(OTHER, &["did you hear that?"])?;
-        self.show_new_ring(&ring, killed)?;
+        self.show_new_ring(&ring, stopped, killed)?;
         self.end_act()?;
         Ok(Fallen {
             told: self.stage.player(BEFORE).count("message"),
             file: Replica::read(self.stage.folder(), VICTIM)?,
+        })
+    }
+
+    /// Waits for a checkpoint of the victim, so that what is said next comes after it. One line first: a node to
+    /// which nothing is new writes none.
+    fn fresh_checkpoint(&mut self) -> Result<(), Failure> {
+        let since = clock::now();
+        self.stage.say(BEFORE, &["shall we make a plan?"])?;
+        let what = "a checkpoint of the node to be killed";
+        self.stage.wait(what, |stage| {
+            stage.player(VICTIM).first_since("checkpointed", since).map(drop)
         })
     }
 
@@ -86,15 +92,16 @@ impl Story {
     }
 
     /// Stops the victim (SIGSTOP) and sees to it that the token is with it: a node hands the token on within
-    /// microseconds while people talk, and nobody could aim a kill at that. Stopped, it takes it and keeps it.
-    fn stop_with_the_token(&mut self) -> Result<(), Failure> {
+    /// microseconds while people talk, and nobody could aim a kill at that. Stopped, it takes it and keeps it. Gives
+    /// when it was stopped.
+    fn stop_with_the_token(&mut self) -> Result<Time, Failure> {
         let last = "wait, I have to tell you";
         self.stage.say(VICTIM, &[last])?;
         self.stage.wait("the victim's last line in its outbox", |stage| {
             stage.said.values().any(|text| text == last).then_some(())
         })?;
-        self.stage.signal(VICTIM, Signal::STOP)?;
         let since = clock::now();
+        self.stage.signal(VICTIM, Signal::STOP)?;
         self.stage.say(BEFORE, &["yes?"])?;
         let passed = self.stage.wait("the token going to the stopped node", |stage| {
             where_it_went(stage, since)
@@ -109,11 +116,13 @@ impl Story {
                 ms(NOT_GIVEN_US)
             ),
         };
-        self.page.fact(true, &claim, String::new)
+        self.page.seen(&claim)?;
+        Ok(since)
     }
 
-    /// The survivors form a ring, and a line gets its number: when.
-    fn show_new_ring(&mut self, old: &str, killed: Time) -> Result<(), Failure> {
+    /// The survivors form a ring, and a line gets its number: when. Told from the stop on as well, since that is
+    /// when the token came to rest.
+    fn show_new_ring(&mut self, old: &str, stopped: Time, killed: Time) -> Result<(), Failure> {
         let (formed, ordered) =
             self.stage
                 .wait("a ring of the other two, and a line ordered in it", |stage| {
@@ -126,25 +135,24 @@ impl Story {
                     one.zip(two)
                         .map(|(one, two)| (one.0.max(two.0), one.1.max(two.1)))
                 })?;
-        let reason = self.stage.player(BEFORE).first_since("gathering", killed);
-        let reason = reason.map(|told| told.text("reason").to_string());
-        if let Some(reason) = reason {
-            self.page.say(&format!("{} notices: {reason}", name(BEFORE)))?;
+        if let Some(reason) = self.noticed(stopped) {
+            self.page.say(&reason)?;
         }
-        let claim = format!(
-            "a new ring of nodes 1 and 3, {} after the kill",
-            ms(formed.since_us(killed))
-        );
-        self.page.fact(formed > killed, &claim, || {
-            format!("it formed {} before", ms(killed.since_us(formed)))
-        })?;
-        let claim = format!(
-            "the next line had its number at both, {} after the kill",
-            ms(ordered.since_us(killed))
-        );
-        self.page.fact(ordered > killed, &claim, || {
-            format!("it was ordered {} before", ms(killed.since_us(ordered)))
-        })
+        let after = |at: Time| {
+            let (stop, kill) = (ms(at.since_us(stopped)), ms(at.since_us(killed)));
+            format!("{kill} after the kill ({stop} after the stop)")
+        };
+        let claim = format!("a new ring of nodes 1 and 3, {}", after(formed));
+        self.page.seen(&claim)?;
+        let claim = format!("the next line had its number at both, {}", after(ordered));
+        self.page.seen(&claim)
+    }
+
+    /// How the first survivor that noticed told it.
+    fn noticed(&self, since: Time) -> Option<String> {
+        let noticed = SURVIVORS.map(|id| Some((id, self.stage.player(id).first_since("gathering", since)?)));
+        let (id, told) = noticed.into_iter().flatten().min_by_key(|(_, told)| told.at)?;
+        Some(format!("{} notices: {}", name(id), told.text("reason")))
     }
 
     /// Two go on.
@@ -210,7 +218,7 @@ impl Story {
         let claim = format!(
             "its last words survived the kill: acknowledged before it, they are in all three files ({own_again} of them new in its own)"
         );
-        self.page.fact(true, &claim, String::new)?;
+        self.page.seen(&claim)?;
         self.end_act()
     }
 

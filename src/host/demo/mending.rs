@@ -53,8 +53,8 @@ impl Story {
             "The reconciler compares the three files, and makes them equal, in the order of the numbers.",
         )?;
         let before = self.replicas()?;
-        self.page.say("reconciler --check")?;
-        let report = self.reconciled(true)?;
+        self.page.say("$ reconciler --check")?;
+        let report = self.reconciled(true, true)?;
         let damaged: u64 = report.replicas.iter().map(|replica| replica.damaged).sum();
         let untouched = before
             .iter()
@@ -65,10 +65,10 @@ impl Story {
             .fact(!report.is_equal() && damaged > 0 && untouched, &claim, || {
                 report.table()
             })?;
-        self.page.say("reconciler")?;
-        self.reconciled(false)?;
-        self.page.say("reconciler --check")?;
-        let report = self.reconciled(true)?;
+        self.page.say("$ reconciler")?;
+        self.reconciled(false, false)?;
+        self.page.say("$ reconciler --check")?;
+        let report = self.reconciled(true, false)?;
         self.page.fact(
             report.is_equal(),
             "a second look finds the three files equal",
@@ -78,7 +78,7 @@ impl Story {
     }
 
     /// Runs the reconciler and shows its report.
-    fn reconciled(&mut self, check: bool) -> Result<Report, Failure> {
+    fn reconciled(&mut self, check: bool, full: bool) -> Result<Report, Failure> {
         let options = Options {
             data_dir: self.stage.folder().to_path_buf(),
             offline: true,
@@ -88,8 +88,13 @@ impl Story {
         let report = reconcile(&options)?;
         // Below the folder that was named at the start, names are short enough to read.
         let folder = format!("{}/", self.stage.folder().display());
-        for line in report.table().replace(&folder, "").lines() {
-            self.page.say(&format!("  {line}"))?;
+        let text = report.table().replace(&folder, "");
+        // What was found is told by the first look in full; of the others, what is new, and the sum.
+        let last = text.lines().count().saturating_sub(1);
+        for (index, line) in text.lines().enumerate() {
+            if full || index == last || line.contains("set aside") {
+                self.page.say(&format!("  {line}"))?;
+            }
         }
         Ok(report)
     }

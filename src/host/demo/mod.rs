@@ -19,7 +19,7 @@ mod page;
 mod player;
 mod stage;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use crate::host::cli::DemoOptions;
@@ -34,7 +34,7 @@ use page::Page;
 use stage::Stage;
 
 /// How long a reader is given after each act: its few lines take about that long to read.
-const READING: Duration = Duration::from_millis(2_200);
+const READING: Duration = Duration::from_millis(1_800);
 
 /// The demo on its way: who plays, where it is told, and how fast.
 struct Story {
@@ -104,13 +104,13 @@ fn remove(folder: &Folder) -> Code {
 
 /// Says what went wrong, and where to look.
 fn tell_failure(failure: &Failure, folder: Option<&Folder>) -> Code {
-    eprintln!("\nnode demo: {failure}");
+    let mut text = format!("\nnode demo: {failure}\n");
     if let Some(folder) = folder {
-        eprintln!(
-            "node demo: files and logs are kept in {}; remove it when you have looked",
-            folder.path().display()
-        );
+        let path = folder.path().display();
+        text += &format!("node demo: files and logs are kept in {path}; remove it when you have looked\n");
     }
+    // Nobody may be reading any more; the exit code says it as well.
+    io::stderr().write_all(text.as_bytes()).unwrap_or_default();
     failure.code()
 }
 

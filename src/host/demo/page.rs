@@ -55,6 +55,11 @@ impl Page {
         if !holds {
             return Err(Failure::Claim(claim.to_string(), found()));
         }
+        self.seen(claim)
+    }
+
+    /// A claim that was waited for: if it did not hold, this line would not be reached.
+    pub fn seen(&mut self, claim: &str) -> Result<(), Failure> {
         self.facts += 1;
         let mark = self.style.bold("✓");
         self.say(&format!("{mark} {claim}"))

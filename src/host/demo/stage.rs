@@ -198,6 +198,11 @@ impl Stage {
         Ok(at)
     }
 
+    /// From now on these nodes may end by themselves.
+    pub fn may_end(&mut self, ids: &[u16]) {
+        ids.iter().for_each(|id| self.player_mut(*id).may_end = true);
+    }
+
     /// Has nodes leave politely, all at once, and gives their exit codes (`None`: killed by a signal).
     pub fn leave(&mut self, ids: &[u16]) -> Result<Vec<Option<i32>>, Failure> {
         ids.iter().for_each(|id| self.player_mut(*id).leave());
