@@ -90,8 +90,6 @@ impl Story {
         }
         let count = TALK.iter().map(|(_, lines)| lines.len()).sum::<usize>();
         self.wait_messages(&ALL, count)?;
-        // Read at once: this is what the delay holds back.
-        let written = self.written()?;
         let messages = self.stage.player(1).messages();
         self.show_messages(&messages)?;
         let same = same_at_all(&self.stage, &ALL);
@@ -106,18 +104,22 @@ impl Story {
         self.page.fact(numbers == expected && turns > 0, &claim, || {
             format!("{numbers:?} in {turns} turns")
         })?;
-        let [one, two, three] = written.map(|numbers| numbers.len());
-        self.page.say(&format!(
-            "just then, {one}, {two} and {three} of them were in the files of nodes 1, 2 and 3"
-        ))?;
         self.end_act()
     }
 
     /// The files hold the same in different orders.
     pub(super) fn differ(&mut self) -> Result<(), Failure> {
         self.act("Each node writes each line after a random delay, so the files differ, on purpose.")?;
+        let midway = self.stage.wait("a file with half of the lines", |stage| {
+            let written = written(stage).ok()?;
+            let half = stage.typed / 2;
+            written
+                .iter()
+                .any(|numbers| numbers.len() >= half)
+                .then_some(written)
+        })?;
         self.wait_written(&ALL)?;
-        let written = self.written()?;
+        let written = written(&self.stage)?;
         let mut rows = vec![row([
             &"file of",
             &"numbers, from the first line of the file to the last",
@@ -127,6 +129,10 @@ impl Story {
             rows.push(row([&format!("node {id}"), &numbers.join("")]));
         }
         self.page.table(&rows)?;
+        let [one, two, three] = midway.map(|numbers| numbers.len());
+        self.page.say(&format!(
+            "on the way there, at one moment, they held {one}, {two} and {three} lines"
+        ))?;
         let orders: BTreeSet<&Vec<u64>> = written.iter().collect();
         let claim = format!(
             "the same {} lines in each file, in {} different orders",
@@ -164,12 +170,6 @@ impl Story {
             })
     }
 
-    /// The numbers in the three files, in the order of the files.
-    fn written(&self) -> Result<[Vec<u64>; 3], Failure> {
-        let read = |id| Replica::read(self.stage.folder(), id).map(|replica| replica.numbers());
-        Ok([read(1)?, read(2)?, read(3)?])
-    }
-
     /// A table of messages.
     pub(super) fn show_messages(&mut self, messages: &[Heard]) -> Result<(), Failure> {
         let mut rows = vec![row([&"number", &"who", &"line"])];
@@ -178,6 +178,12 @@ impl Story {
         }
         self.page.table(&rows)
     }
+}
+
+/// The numbers in the three files, in the order of the files.
+fn written(stage: &Stage) -> Result<[Vec<u64>; 3], Failure> {
+    let read = |id| Replica::read(stage.folder(), id).map(|replica| replica.numbers());
+    Ok([read(1)?, read(2)?, read(3)?])
 }
 
 impl Stage {

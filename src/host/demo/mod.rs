@@ -34,7 +34,7 @@ use page::Page;
 use stage::Stage;
 
 /// How long a reader is given after each act: its few lines take about that long to read.
-const READING: Duration = Duration::from_millis(1_800);
+const READING: Duration = Duration::from_millis(2_300);
 
 /// The demo on its way: who plays, where it is told, and how fast.
 struct Story {
