@@ -8,11 +8,15 @@
 
 mod asking;
 mod catching_up;
+mod disorder;
 pub mod face;
 mod leaving;
 mod outbox;
+pub mod pulling;
+mod reconciling;
 mod relay;
-mod serving;
+pub mod round;
+pub mod serving;
 mod status;
 mod ticks;
 mod tracing;
@@ -31,10 +35,12 @@ use crate::words::{Incarnation, Member, MessageId, Position, RingId, Seq, Time};
 
 use asking::Asking;
 use catching_up::CatchingUp;
+use disorder::Disorder;
 use face::{
     Action, CheckpointState, Command, Config, Event, Exit, LoadId, Notice, Restart, Store, StreamId, Ticket,
 };
 use outbox::Line;
+use reconciling::Reconciling;
 use serving::Serving;
 use ticks::Ticks;
 use tracing::Traces;
@@ -53,8 +59,8 @@ enum AfterStore {
     Checkpoint,
     /// The last checkpoint of this life is there.
     LastCheckpoint,
-    /// The replica is in canonical order.
-    Rewritten,
+    /// The replica is in canonical order up to here.
+    Rewritten(Position),
     /// The new incarnation may be used.
     Reborn,
     /// The chunk is accepted.
@@ -84,6 +90,7 @@ pub struct Node {
     /// What is in the state, written and synced.
     held: PositionSet,
     digest: Digest,
+    disorder: Disorder,
     /// All ids in the replica file.
     ids: IdSet,
     /// Delivered and not yet held: by id.
@@ -101,6 +108,7 @@ pub struct Node {
     traces: Traces,
     asking: Option<Asking>,
     catching_up: CatchingUp,
+    reconciling: Reconciling,
     serving: BTreeMap<StreamId, Serving>,
     loads: BTreeMap<LoadId, StreamId>,
     last_load: LoadId,
@@ -142,6 +150,7 @@ impl Node {
             after: BTreeMap::new(),
             outbox: BTreeMap::new(),
             delivered: restart.held.last(),
+            disorder: Disorder::found(restart.out_of_order, restart.held.last()),
             held: restart.held,
             digest: restart.digest,
             ids: restart.ids,
@@ -156,6 +165,7 @@ impl Node {
             traces: Traces::default(),
             asking: None,
             catching_up: CatchingUp::default(),
+            reconciling: Reconciling::default(),
             serving: BTreeMap::new(),
             loads: BTreeMap::new(),
             last_load: LoadId(0),
@@ -215,6 +225,7 @@ impl Node {
             asking,
             leaving,
             self.catching_up.deadline(),
+            self.reconciling.deadline(),
         ];
         own.into_iter().flatten().chain(self.ring.deadline()).min()
     }
@@ -254,6 +265,7 @@ impl Node {
         self.write_due(now);
         self.ask_again(now);
         self.tick_catching_up(now);
+        self.tick_reconciling(now);
         if self.checkpoint_at.is_some_and(|at| at <= now) {
             self.checkpoint_at = Some(now.after_us(self.config.checkpoint_every_us));
             if self.dirty {
@@ -276,7 +288,8 @@ impl Node {
                     Body::InquiryAnswer { nonce, known } => {
                         self.on_inquiry_answer(now, sender, nonce, &known)
                     }
-                    Body::Reconcile { nonce } => self.on_reconcile(now, nonce),
+                    Body::Reconcile(ask) => self.on_reconcile(now, sender.id, Some(from), ask),
+                    Body::Reconciled(answer) => self.on_reconciled(now, sender, from, answer),
                     ring_body => self.ring.receive(now, sender, from, multicast, ring_body),
                 }
             }
@@ -338,10 +351,7 @@ impl Node {
                     self.notice(Notice::Checkpointed);
                     self.actions.push(Action::Exit(Exit::Left));
                 }
-                AfterStore::Rewritten => {
-                    let records = self.held.len();
-                    self.notice(Notice::Reconciled { records });
-                }
+                AfterStore::Rewritten(cut) => self.rewritten(now, cut),
                 AfterStore::Reborn => self.begin_new_life(now),
                 AfterStore::Accepted(ring, seq) => self.ring.accepted(now, ring, seq),
             }
