@@ -273,6 +273,7 @@ fn notice_name(notice: &Notice) -> &'static str {
         Notice::FoundOrdered { .. } => "old line found ordered",
         Notice::OfferedAgain { .. } => "old line offered again",
         Notice::Gathering(_) => "gathering",
+        Notice::Reconciled { .. } => "reconciled",
         _ => "other",
     }
 }
