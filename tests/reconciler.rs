@@ -472,7 +472,7 @@ fn help_lists_the_exit_codes() {
         "2  wrong",
         "5  a node",
         "7  a replica",
-        "8  with --check",
+        "8  the replicas differ",
     ] {
         assert!(run.stdout.contains(code), "{code} is missing:\n{}", run.stdout);
     }

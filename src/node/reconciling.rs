@@ -207,7 +207,8 @@ impl Node {
     /// Whom to compare with next, if anybody is due.
     pub(super) fn next_source(&mut self, now: Time) -> Option<Source> {
         let sources = &mut self.reconciling.task.as_mut()?.sources;
-        sources.pop_front_if(|source| source.due <= now)
+        let due = sources.front().is_some_and(|source| source.due <= now);
+        if due { sources.pop_front() } else { None }
     }
 
     /// When the next one is due.

@@ -166,6 +166,6 @@ mod tests {
         .collect();
         assert_eq!(rest.load(&wanted, usize::MAX).unwrap(), expected);
         assert_eq!(rest.load(&wanted, 1).unwrap(), expected[..1]);
-        assert_eq!(rest.load(&PositionSet::new(), 100).unwrap(), [Bytes::new(); 0]);
+        assert!(rest.load(&PositionSet::new(), 100).unwrap().is_empty());
     }
 }
