@@ -144,9 +144,16 @@ impl Node {
         for Writing { record, ring_seq } in batch {
             let (id, position) = (record.id, record.position);
             match moved.iter().find(|moved| moved.id == id) {
-                Some(moved) if moved.to == position => self.move_record(&record, *moved),
+                Some(moved) if moved.to == position => {
+                    self.disorder.appended(position);
+                    self.disorder.gave_up();
+                    self.move_record(&record, *moved);
+                }
                 Some(moved) => self.notice(Notice::Moved(*moved)),
-                None => self.hold(&record),
+                None => {
+                    self.disorder.appended(position);
+                    self.hold(&record);
+                }
             }
             if self.unheld.get(&id).is_some_and(|at| *at == position) {
                 self.unheld.remove(&id);

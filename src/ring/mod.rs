@@ -383,8 +383,8 @@ impl Ring {
             Body::Nack { ring, ranges } => self.on_nack(sender, ring, &ranges),
             Body::Leave { ring } => self.on_leave(now, sender, ring),
             Body::Refuse(refuse) => self.on_refuse(sender, from, refuse),
-            Body::Inquiry { .. } | Body::InquiryAnswer { .. } | Body::Reconcile { .. } => {
-                self.counters.senseless += 1;
+            Body::Inquiry { .. } | Body::InquiryAnswer { .. } | Body::Reconcile(_) | Body::Reconciled(_) => {
+                self.counters.senseless += 1
             }
         }
         self.expect_token(now);

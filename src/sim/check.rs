@@ -144,13 +144,13 @@ impl Checker {
             Notice::FoundOrdered { .. } => self.seen("old line found ordered"),
             Notice::OfferedAgain { .. } => self.seen("old line offered again"),
             Notice::Gathering(_) => self.seen("gathering"),
+            Notice::Reconciled { .. } => self.seen("reconciled"),
             Notice::Refused { .. }
             | Notice::Request
             | Notice::Grant(_)
             | Notice::Pass(..)
             | Notice::CatchingUp { .. }
             | Notice::Checkpointed
-            | Notice::Reconciled { .. }
             | Notice::DiskFull(_)
             | Notice::DiskRoom
             | Notice::Status(_)

@@ -78,7 +78,12 @@ fn story(world: &mut World) -> Result<(), Broken> {
     }
     heal(world, &nodes)?;
     last_words(world, &nodes)?;
-    converge(world)
+    converge(world)?;
+    // Not after every seed: it costs as much as the whole quiet phase.
+    if world.dice.random_bool(0.25) {
+        reconcile(world)?;
+    }
+    Ok(())
 }
 
 fn some_weather(world: &mut World) -> Weather {
@@ -131,7 +136,11 @@ fn one_fault(world: &mut World, nodes: &[NodeId], number: usize) -> Result<(), B
             world.checker.count("multicast cut");
             world.multicast_cut.insert(id);
         }
-        95..98 => {
+        95 => {
+            world.checker.count("reconcile");
+            world.command(id, Command::Reconcile)?;
+        }
+        96..98 => {
             world.checker.count("weather");
             world.weather = some_weather(world);
         }
@@ -212,6 +221,30 @@ fn converge(world: &mut World) -> Result<(), Broken> {
         }
     }
     outcome.map_err(|broken| format!("{broken}, {} s after all had healed", QUIET_BOUND_US / 1_000_000))
+}
+
+/// How long a reconciliation may take when all is quiet, in simulated microseconds.
+const RECONCILE_BOUND_US: u64 = 30_000_000;
+
+/// One more reconciliation when all is quiet: every node ends it, and nothing is lost by it.
+fn reconcile(world: &mut World) -> Result<(), Broken> {
+    let nodes = world.alive();
+    let told = |world: &World| world.checker.seen.get("reconciled").copied().unwrap_or(0);
+    let before = told(world);
+    let until = world.now.after_us(RECONCILE_BOUND_US);
+    let asker = nodes[world.dice.random_range(0..nodes.len())];
+    world.command(asker, Command::Reconcile)?;
+    while told(world) < before + nodes.len() as u64 {
+        if world.now >= until {
+            let ended = told(world) - before;
+            return Err(format!(
+                "progress: {ended} of {} nodes ended a reconciliation",
+                nodes.len()
+            ));
+        }
+        world.run_until(world.now.after_us(500_000))?;
+    }
+    world.checker.converged(&world.disks)
 }
 
 /// Which node is in which ring, in words.
