@@ -189,7 +189,11 @@ impl Node {
         for (id, content) in restart.outbox {
             node.take_old_line(id, content);
         }
-        let accepted = restart.accepted.into_iter().map(|a| (a.position.ring, a.chunk)).collect();
+        let accepted = restart
+            .accepted
+            .into_iter()
+            .map(|a| (a.position.ring, a.chunk))
+            .collect();
         for delivery in node.ring.restore(now, accepted) {
             node.take_stored(now, delivery);
         }
@@ -247,6 +251,14 @@ impl Node {
     /// What is held: in the state, written and synced.
     pub fn held(&self) -> &PositionSet {
         &self.held
+    }
+
+    /// The lines that are not held yet, for a report.
+    pub fn waiting_lines(&self) -> Vec<String> {
+        self.outbox
+            .iter()
+            .map(|(id, line)| format!("{id} {:?}", line.state))
+            .collect()
     }
 
     /// Whether every own line is held here and nothing waits to be written.
@@ -395,7 +407,12 @@ impl Node {
     /// Writes a checkpoint.
     fn checkpoint(&mut self, leaving: bool) {
         self.dirty = false;
-        if let Some(up_to) = self.unheld.is_empty().then(|| self.ring.accepted_and_written()).flatten() {
+        if let Some(up_to) = self
+            .unheld
+            .is_empty()
+            .then(|| self.ring.accepted_and_written())
+            .flatten()
+        {
             self.marker_then_forget(up_to);
         }
         let state = CheckpointState {
