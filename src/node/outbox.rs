@@ -132,6 +132,18 @@ impl Node {
         self.ring.offer(now, Offer { id, content });
     }
 
+    /// Lines that others had and that have not come are asked about again: who had them may be gone for ever.
+    pub(super) fn doubt_ordered_lines(&mut self) {
+        let ordered = self
+            .outbox
+            .iter()
+            .filter(|(_, line)| line.state == LineState::Ordered);
+        let missing: Vec<MessageId> = ordered.map(|(id, _)| *id).filter(|id| !self.knows(*id)).collect();
+        for id in missing {
+            self.outbox.entry(id).and_modify(Line::undecide);
+        }
+    }
+
     /// Lines of earlier lives of which it is not known whether they were ordered, oldest first.
     pub(super) fn undecided(&self) -> Vec<MessageId> {
         let undecided = self

@@ -87,6 +87,7 @@ impl Node {
             first: installed.first,
         });
         self.dirty = true;
+        self.doubt_ordered_lines();
         self.ask_about_old_lines(now);
         self.catch_up_soon(now);
     }
