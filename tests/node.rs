@@ -1,5 +1,5 @@
 //! Real nodes in real processes on loopback: what DESIGN.md promises, seen from outside.
-#![allow(clippy::disallowed_methods)] // Tests read clocks and files.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)] // Tests read clocks and files, and end where they fail.
 
 mod support;
 
@@ -137,10 +137,8 @@ fn an_id_that_runs_on_this_machine_is_refused_with_the_process() {
 fn an_id_that_is_in_use_on_the_network_is_refused_with_its_place() {
     let group = Group::new();
     let mut nodes = group.ring(2);
-    let elsewhere = tempfile::tempdir().unwrap();
-    let mut command = group.command(2, &["--json"]);
-    command.arg("--data-dir").arg(elsewhere.path());
-    let mut second = support::Node::spawn(2, command);
+    let elsewhere = group.elsewhere();
+    let mut second = elsewhere.start(2, &[]);
     let status = second.wait_exit();
     assert_eq!(status.code(), Some(5), "{}", second.talk());
     let reason = second.events.last().unwrap()["reason"].as_str().unwrap();

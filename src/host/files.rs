@@ -188,9 +188,13 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     sync_folder(folder_of(to))
 }
 
-/// The names in a folder, sorted; those that are no UTF-8 are none of ours and left out.
+/// The names in a folder, sorted; those that are no UTF-8 are none of ours and left out. A folder that is not
+/// there has none.
 pub fn names(folder: &Path) -> Result<Vec<String>, FileError> {
-    let entries = std::fs::read_dir(folder).map_err(FileError::at(folder, Doing::Read))?;
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(FileError::at(folder, Doing::Read))?,
+    };
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(FileError::at(folder, Doing::Read))?;

@@ -215,8 +215,9 @@ impl Node {
             *self.refused.entry("unreadable record").or_default() += brought.unreadable;
         }
         for record in brought.records {
-            self.ring.saw(record.position);
-            if !self.will_have(record.position) {
+            if !self.ring.saw(record.position) {
+                *self.refused.entry("position out of reach").or_default() += 1;
+            } else if !self.will_have(record.position) {
                 self.accept_record(now, record, None);
             }
         }

@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
+use crate::replica::content::NAME_BYTES_MAX;
 use crate::replica::digest::Digest;
 use crate::replica::{IdSet, PositionSet, Record};
 use crate::ring::{Ring, Settings};
@@ -290,7 +291,18 @@ impl Node {
                     }
                     Body::Reconcile(ask) => self.on_reconcile(now, sender.id, Some(from), ask),
                     Body::Reconciled(answer) => self.on_reconciled(now, sender, from, answer),
-                    ring_body => self.ring.receive(now, sender, from, multicast, ring_body),
+                    ring_body @ (Body::Data(_)
+                    | Body::Repair(_)
+                    | Body::Token(_)
+                    | Body::Request(_)
+                    | Body::Join(_)
+                    | Body::Commit(_)
+                    | Body::Beacon { .. }
+                    | Body::Probe { .. }
+                    | Body::ProbeAnswer { .. }
+                    | Body::Nack { .. }
+                    | Body::Leave { .. }
+                    | Body::Refuse(_)) => self.ring.receive(now, sender, from, multicast, ring_body),
                 }
             }
         }
@@ -304,6 +316,13 @@ impl Node {
                 tag,
                 sent,
             } => self.say(now, &room, &text, tag, sent),
+            Command::Name(name) if name.is_empty() || name.len() > NAME_BYTES_MAX => {
+                let text = format!(
+                    "{name:?} is no name: 1 to {NAME_BYTES_MAX} bytes; the name stays {:?}",
+                    self.name
+                );
+                self.notice(Notice::Warning(text));
+            }
             Command::Name(name) => {
                 self.ring.rename(name.clone());
                 self.name = name;

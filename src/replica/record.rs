@@ -333,6 +333,14 @@ impl Cursor<'_> {
         }
     }
 
+    /// An epoch or a sequence number: the top bits stay free, so that arithmetic on it cannot overflow.
+    fn bounded(&mut self) -> Result<u64, RecordError> {
+        let number = self.number()?;
+        let free = number >> 62 == 0;
+        free.then_some(number)
+            .ok_or(RecordError::NotARecord("an epoch or number below 2^62"))
+    }
+
     /// Two numbers of a member's name.
     fn member(&mut self, separator: &'static [u8]) -> Result<Member, RecordError> {
         let id = u16::try_from(self.number()?).ok().filter(|&id| id > 0);
@@ -355,11 +363,11 @@ impl Cursor<'_> {
     /// The keys `ring` and `seq` and the comma after them.
     fn position(&mut self) -> Result<Position, RecordError> {
         self.expect(b"\"ring\":\"", "\"ring\" as the third key")?;
-        let epoch = Epoch(self.number()?);
+        let epoch = Epoch(self.bounded()?);
         self.expect(b".", "a leader in the ring id")?;
         let leader = self.member(b".")?;
         self.expect(b"\",\"seq\":", "\"seq\" as the fourth key")?;
-        let seq = Seq(self.number()?);
+        let seq = Seq(self.bounded()?);
         self.expect(b",", "a content after \"seq\"")?;
         Ok(Position {
             ring: RingId { epoch, leader },

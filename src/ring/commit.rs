@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::buffer::SPAN_MAX;
 use super::bugs::{self, Bug};
 use super::deadlines::{due, due_again};
 use super::timing::Repeat;
@@ -14,7 +15,7 @@ use crate::wire::{Body, Commit, CommitRow, OldRing, RANGES_MAX};
 use crate::words::{Epoch, Hop, Member, RingId, Seq, Time};
 
 /// How many ranges all rows of a commit token may carry together, to fit one datagram.
-const RANGES_TOGETHER_MAX: usize = 2_560;
+const RANGES_TOGETHER_MAX: usize = 2_048;
 
 /// A ring on its way: the commit token was accepted, or is about to be sent.
 #[derive(Clone, Debug)]
@@ -99,7 +100,13 @@ impl Ring {
         }
         committing.storing = false;
         let mut commit = committing.commit.clone();
-        let old = self.report(commit.rows.len());
+        let told: usize = commit
+            .rows
+            .iter()
+            .filter_map(|row| row.old.as_ref())
+            .map(|old| old.above.len())
+            .sum();
+        let old = self.report(commit.rows.len(), RANGES_TOGETHER_MAX.saturating_sub(told));
         let row = commit
             .rows
             .iter_mut()
@@ -114,8 +121,8 @@ impl Ring {
     }
 
     /// What this node has of the ring installed last, for its row.
-    fn report(&self, members: usize) -> OldRing {
-        let most = RANGES_MAX.min(RANGES_TOGETHER_MAX / members.max(1));
+    fn report(&self, members: usize, left: usize) -> OldRing {
+        let most = RANGES_MAX.min(RANGES_TOGETHER_MAX / members.max(1)).min(left);
         match &self.installed {
             Some(state) => OldRing {
                 ring: Some(state.id),
@@ -163,7 +170,10 @@ impl Ring {
         };
         let count = commit.rows.len();
         let before = commit.rows[(at + count - 1) % count].member;
-        let sound = count > 1 && before == sender && commit.rows[0].member == commit.ring.leader;
+        let sound = count > 1
+            && before == sender
+            && commit.rows[0].member == commit.ring.leader
+            && self.reports_are_sound(&commit);
         if !sound {
             self.counters.senseless += 1;
             return;
@@ -186,6 +196,29 @@ impl Ring {
                 self.counters.fenced += u64::from(commit.ring.epoch < self.epoch);
             }
         }
+    }
+
+    /// Whether what the members report can be true: nobody is believed a number that no ring of ours could have
+    /// reached, because everything that follows is sized by it.
+    fn reports_are_sound(&self, commit: &Commit) -> bool {
+        let reports = || commit.rows.iter().filter_map(|row| row.old.as_ref());
+        let ranges: usize = reports().map(|old| old.above.len()).sum();
+        let installed = self.installed.as_ref();
+        let reach = |old: &OldRing| match installed.filter(|state| old.ring == Some(state.id)) {
+            Some(state) => Seq(state.buffer.received_up_to().0 + SPAN_MAX),
+            None => Seq(self.high.0 + JUMP_MAX),
+        };
+        let sound = |old: &OldRing| {
+            let last = old
+                .above
+                .iter()
+                .map(|(_, last)| *last)
+                .max()
+                .unwrap_or(old.received_up_to);
+            let in_ring = old.received_up_to.max(last).max(old.delivered_up_to);
+            in_ring <= reach(old) && in_ring <= old.high && old.high.0 <= self.high.0 + JUMP_MAX
+        };
+        ranges <= RANGES_TOGETHER_MAX && reports().all(sound)
     }
 
     /// Accepts the proposal of a ring, if its epoch is fresh and no member of it is known to be gone.

@@ -27,9 +27,11 @@ mod buffer;
 pub mod bugs;
 mod commit;
 mod deadlines;
+mod face;
 mod gather;
 mod newcomers;
 mod operational;
+mod passing;
 mod recover;
 mod repair;
 mod state;
@@ -38,13 +40,13 @@ mod timing;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV4;
 
-use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
-use crate::wire::{Body, Chunk};
-use crate::words::{Epoch, Hop, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq, Time};
+use crate::wire::Body;
+use crate::words::{Epoch, Incarnation, Member, NodeId, Position, RingId, Seq, Time};
 
 pub use deadlines::Deadlines;
+pub use face::{Expelled, Installed, Offer, Output, Peer, RingCounters, Settings};
 pub use state::{Delivery, RingState};
 pub use timing::Timing;
 
@@ -57,131 +59,6 @@ use recover::Recovering;
 const PEERS_MAX: usize = 2_048;
 /// How far an epoch may jump.
 pub const JUMP_MAX: u64 = 1 << 32;
-
-/// What a ring needs to know from the start.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// This life of this node.
-    pub me: Member,
-    /// Its user's name.
-    pub name: String,
-    /// Where it accepts streams.
-    pub stream_port: u16,
-    /// The one knob of time.
-    pub token_timeout_us: u64,
-    /// How many must hold a message before it is delivered; 0 for no quorum.
-    pub quorum: u16,
-    /// The largest datagram payload.
-    pub payload_max: usize,
-    /// The largest epoch in `identity.json` or any record.
-    pub epoch: Epoch,
-    /// The highest number in any record.
-    pub high: Seq,
-}
-
-/// What is known of a peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// Where its datagrams come from, and go to.
-    pub address: SocketAddrV4,
-    /// Where it accepts streams.
-    pub stream_port: u16,
-    /// Its user's name.
-    pub name: String,
-}
-
-/// A message that waits to be stamped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Offer {
-    /// Its id.
-    pub id: MessageId,
-    /// Its content.
-    pub content: Bytes,
-}
-
-/// What a ring wants done or known, in order.
-#[derive(Clone, Debug)]
-pub enum Output {
-    /// Send to the group.
-    Multicast(Body),
-    /// Send to one address.
-    Unicast(SocketAddrV4, Body),
-    /// Store this epoch, then call [`Ring::epoch_stored`].
-    StoreEpoch(Epoch),
-    /// An own message got its number (for a long one: its last fragment's).
-    Stamped(MessageId, Position, Hop),
-    /// A message is delivered. Answer with [`Ring::written`] once it is in the replica, synced.
-    Deliver(Delivery),
-    /// With a quorum: store this chunk, then call [`Ring::accepted`].
-    Accept(RingId, Chunk),
-    /// A new ring is installed; deliveries before this belong to older rings.
-    Installed(Installed),
-    /// What members have received or written has changed.
-    RowsChanged,
-    /// The token was asked for.
-    Requested,
-    /// The token arrived and is used.
-    Granted(Hop),
-    /// The token was handed on.
-    PassedOn(Hop, NodeId),
-    /// The ring is over, for this reason in words.
-    Gathering(String),
-    /// Something under a ring that is over was refused.
-    Fenced(NodeId, RingId),
-    /// A suspension was noticed.
-    Woke(u64),
-    /// A larger incarnation of this node was seen: it needs a larger one.
-    IncarnationSeen(Incarnation),
-    /// This node cannot stay.
-    Expelled(Expelled),
-}
-
-/// Why a node cannot stay.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expelled {
-    /// Its id is in use by this member, at this address, under this name.
-    IdTaken(Member, SocketAddrV4, String),
-    /// This incarnation took its place.
-    Superseded(Member),
-    /// The group asks for another quorum.
-    QuorumDiffers(u16),
-    /// Multicast does not reach it.
-    MulticastFiltered,
-}
-
-/// A ring that was just installed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Installed {
-    /// Its name.
-    pub ring: RingId,
-    /// Its members in ring order.
-    pub members: Vec<Member>,
-    /// The members that came from the same ring as this node.
-    pub together: Vec<Member>,
-    /// The ring this node comes from.
-    pub old: Option<RingId>,
-    /// The members of that ring.
-    pub old_members: Vec<Member>,
-    /// The first number.
-    pub first: Seq,
-}
-
-/// Counters of the ring's own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RingCounters {
-    /// Datagrams refused because they named a ring that is over.
-    pub fenced: u64,
-    /// Datagrams of rings this node is not in.
-    pub foreign: u64,
-    /// Datagrams that made no sense to this node, such as a token with a wrong number of rows.
-    pub senseless: u64,
-    /// Chunks sent again for others.
-    pub repaired_for_others: u64,
-    /// Chunks that came as a repair.
-    pub repaired_for_me: u64,
-    /// Tokens sent again.
-    pub tokens_resent: u64,
-}
 
 /// What the protocol is doing. `Operational` is the installed ring's own state.
 #[derive(Clone, Debug)]
@@ -352,10 +229,16 @@ impl Ring {
         self.settings.name = name;
     }
 
-    /// A record of this ring and number was seen: later rings and numbers are larger.
-    pub fn saw(&mut self, position: Position) {
-        self.high = self.high.max(position.seq);
-        self.epoch = self.epoch.max(position.ring.epoch);
+    /// A record of this ring and number was seen: later rings and numbers are larger. Whether it can be true: a
+    /// jump beyond reason is refused.
+    pub fn saw(&mut self, position: Position) -> bool {
+        let near = position.seq.0 <= self.high.0.saturating_add(JUMP_MAX)
+            && position.ring.epoch.0 <= self.epoch.0.saturating_add(JUMP_MAX);
+        if near {
+            self.high = self.high.max(position.seq);
+            self.epoch = self.epoch.max(position.ring.epoch);
+        }
+        near
     }
 
     /// Queues a message that is in the synced outbox, and asks for the token.
@@ -409,6 +292,11 @@ impl Ring {
     fn learn_peer(&mut self, member: Member, peer: Peer) {
         let newest = self.incarnations.entry(member.id).or_insert(member.incarnation);
         *newest = (*newest).max(member.incarnation);
+        self.note_peer(member, peer);
+    }
+
+    /// Remembers where somebody is, without believing yet that it is the newest incarnation of its id.
+    fn note_peer(&mut self, member: Member, peer: Peer) {
         self.peers.insert(member, peer);
         if self.peers.len() > PEERS_MAX {
             let needed: BTreeSet<Member> = self.known_members();

@@ -52,6 +52,9 @@ impl Newcomers {
 impl Ring {
     /// A join of somebody who is not in the ring.
     pub(super) fn on_newcomer(&mut self, now: Time, sender: Member, peer: Peer, _epoch: Epoch) {
+        // Whoever deals with it, all must know where it is when a ring with it is proposed: it may have sent
+        // its view before, and then does not send it again.
+        self.note_peer(sender, peer.clone());
         if self.leads_for(sender) {
             self.probe(now, sender, Some(peer));
         }

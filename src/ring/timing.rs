@@ -124,11 +124,11 @@ impl Timing {
         self.token_timeout_us * 10
     }
 
-    /// The token is here: measures the rotation. Rests are part of a rotation only while somebody waits, so
-    /// rotations with a rest in them are not counted.
-    pub fn visited(&mut self, now: Time, rested: bool) {
-        if let Some(last) = self.last_visit.filter(|_| !rested) {
-            self.rotation_us = now.since_us(last);
+    /// The token is here: measures the rotation, if it was asked for and when. A token that nobody waits for
+    /// rests on its way, and its last hop does not tell; so only the time since the request counts.
+    pub fn visited(&mut self, now: Time, asked_at: Option<Time>) {
+        if let (Some(last), Some(asked_at)) = (self.last_visit, asked_at) {
+            self.rotation_us = now.since_us(last.max(asked_at));
             let faded = self.rotation_peak_us - self.rotation_peak_us / 16;
             let counted = self.rotation_us.min(self.token_timeout_us * 2);
             self.rotation_peak_us = faded.max(counted);

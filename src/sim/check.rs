@@ -25,6 +25,8 @@ pub struct Checker {
     delivered: BTreeMap<Member, Position>,
     /// The ring every life is in.
     rings: BTreeMap<Member, RingId>,
+    /// The last ring of every node in all its lives: the canonical order must extend causality.
+    last_rings: BTreeMap<NodeId, RingId>,
     /// What was delivered of an old ring by those who moved on to a new one.
     moves: BTreeMap<(RingId, RingId), (Member, OrderDigest)>,
     /// How many hold a message, as last told; it never falls.
@@ -44,6 +46,11 @@ impl Checker {
     /// Counts a fault or an event for the report.
     pub fn count(&mut self, what: &'static str) {
         *self.seen.entry(what).or_default() += 1;
+    }
+
+    fn seen(&mut self, what: &'static str) -> Result<(), Broken> {
+        self.count(what);
+        Ok(())
     }
 
     /// A node is gone: it holds nothing any more.
@@ -127,28 +134,25 @@ impl Checker {
             Notice::Ring { ring, .. } => self.installed(node, *ring),
             Notice::Held { id, k, n, .. } => self.held(me, *id, *k, *n, disks),
             Notice::Conflict { id, .. } => Err(format!("no duplicates: conflict about {id}")),
+            Notice::Moved(_) => self.seen("moved"),
+            Notice::Fenced { .. } => self.seen("fenced"),
+            Notice::Woke { .. } => self.seen("woke with an old token"),
+            Notice::CaughtUp { .. } => self.seen("caught up"),
+            Notice::FoundOrdered { .. } => self.seen("old line found ordered"),
+            Notice::OfferedAgain { .. } => self.seen("old line offered again"),
+            Notice::Gathering(_) => self.seen("gathering"),
+            Notice::Reconciled { .. } => self.seen("reconciled"),
             Notice::Refused { .. }
-            | Notice::Moved(_)
             | Notice::Request
             | Notice::Grant(_)
             | Notice::Pass(..)
-            | Notice::Gathering(_)
-            | Notice::Fenced { .. }
-            | Notice::Woke { .. }
             | Notice::CatchingUp { .. }
-            | Notice::CaughtUp { .. }
-            | Notice::FoundOrdered { .. }
-            | Notice::OfferedAgain { .. }
             | Notice::Checkpointed
-            | Notice::Reconciled { .. }
             | Notice::DiskFull(_)
             | Notice::DiskRoom
             | Notice::Status(_)
             | Notice::Trace { .. }
-            | Notice::Warning(_) => {
-                self.count(notice_name(notice));
-                Ok(())
-            }
+            | Notice::Warning(_) => Ok(()),
         }
     }
 
@@ -191,6 +195,13 @@ impl Checker {
     fn installed(&mut self, node: &Node, ring: RingId) -> Result<(), Broken> {
         let me = node.me();
         self.count("ring");
+        let last = self
+            .last_rings
+            .insert(me.id, ring)
+            .filter(|_| !self.wiped.contains(&me.id));
+        if let Some(last) = last.filter(|last| last.epoch >= ring.epoch) {
+            return Err(format!("rings: {me} installed {ring} after {last}"));
+        }
         let Some(old) = self.rings.insert(me, ring) else {
             return Ok(());
         };
@@ -260,20 +271,5 @@ impl Checker {
             return Err("no duplicates: an id stands twice".to_string());
         }
         Ok(())
-    }
-}
-
-/// What is counted of a notice.
-fn notice_name(notice: &Notice) -> &'static str {
-    match notice {
-        Notice::Moved(_) => "moved",
-        Notice::Fenced { .. } => "fenced",
-        Notice::Woke { .. } => "woke with an old token",
-        Notice::CaughtUp { .. } => "caught up",
-        Notice::FoundOrdered { .. } => "old line found ordered",
-        Notice::OfferedAgain { .. } => "old line offered again",
-        Notice::Gathering(_) => "gathering",
-        Notice::Reconciled { .. } => "reconciled",
-        _ => "other",
     }
 }

@@ -7,7 +7,7 @@ use super::{
     Body, Chunk, Commit, CommitRow, Data, FRAGMENTS_MAX, INQUIRY_MAX, Join, MEMBERS_MAX, OldRing, Pace,
     RANGES_MAX, Reconcile, Reconciled, Refuse, Refused, Repair, Request, Token, TokenRow,
 };
-use crate::words::{Epoch, Hop, Incarnation, Member, MessageId, Seq};
+use crate::words::{Hop, Incarnation, Member, MessageId, Seq};
 
 /// The largest part of a message in one chunk: less than a datagram.
 const CHUNK_BYTES_MAX: usize = 65_000;
@@ -337,7 +337,7 @@ impl Join {
 
     fn read(from: &mut Reader) -> Result<Join, Refused> {
         Ok(Join {
-            epoch: Epoch(from.u64()?),
+            epoch: from.epoch()?,
             ring: from.ring_option()?,
             stream_port: from.u16()?,
             quorum: from.u16()?,

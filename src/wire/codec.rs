@@ -150,9 +150,17 @@ impl Reader {
     /// A ring id: 18 bytes.
     pub fn ring(&mut self) -> Result<RingId, Refused> {
         Ok(RingId {
-            epoch: Epoch(self.u64()?),
+            epoch: self.epoch()?,
             leader: self.member()?,
         })
+    }
+
+    /// An epoch. The top bits stay free, so that arithmetic on it cannot overflow.
+    pub fn epoch(&mut self) -> Result<Epoch, Refused> {
+        match self.u64()? {
+            epoch if epoch >> 62 == 0 => Ok(Epoch(epoch)),
+            _ => Err(Refused::BadField("epoch")),
+        }
     }
 
     /// A ring id that may be absent.

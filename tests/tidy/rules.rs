@@ -13,7 +13,7 @@ const EMPTY_NAMES: [&str; 8] = [
     "utils", "util", "common", "types", "manager", "handler", "service", "helpers",
 ];
 /// Interfaces that tests may name: loopback, and what cannot be there.
-const INTERFACES: [&str; 4] = ["127.0.0.1", "lo", "nosuch0", "lo0"];
+const INTERFACES: [&str; 5] = ["127.0.0.1", "lo", "lo0", "nosuch0", "nope0"];
 /// What all rules find in a file.
 pub fn all(source: &Source, root: &Path) -> Vec<String> {
     let mut complaints = space(source);

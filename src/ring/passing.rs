@@ -1,0 +1,369 @@
+//! Passing: where the token goes next, how long it rests, how it is asked for, sent again and given up.
+
+use super::deadlines::{due, due_again};
+use super::state::{Passed, RingState};
+use super::timing::Repeat;
+use super::{Deadlines, Output, Ring};
+use crate::wire::{Body, Pace, RANGES_MAX, Request, Token};
+use crate::words::{Hop, Member, Seq, Time};
+
+/// How many ranges a member puts on the token's list.
+const LACKING_MAX: usize = 16;
+
+/// Where the token goes next, or how long it rests here.
+enum Plan {
+    Pass(usize, Pace),
+    Rest(u64, Pace),
+    Keep,
+}
+
+impl Ring {
+    /// Where the token should go now.
+    fn plan(&self) -> Plan {
+        let state = self.current().expect("the token is here");
+        if state.alone() {
+            return Plan::Keep;
+        }
+        let next = state.next_in_order();
+        if !self.is_operational() {
+            return if state.holding.as_ref().is_some_and(|h| h.resting) {
+                Plan::Pass(next, Pace::Fast)
+            } else {
+                Plan::Rest(self.timing.spin_rest(), Pace::Fast)
+            };
+        }
+        if let Some(hold_us) = self.hold_us {
+            return Plan::Rest(hold_us, Pace::Fast);
+        }
+        let received = state.received_by_all() >= state.high && state.lacking.is_empty();
+        let mut waiting =
+            (0..state.rows.len()).filter(|at| *at != state.me && state.rows[*at].waiting_since > Hop(0));
+        match (waiting.next(), waiting.next()) {
+            (Some(one), None) if received => return Plan::Pass(one, Pace::Fast),
+            (Some(_), _) => return Plan::Pass(next, Pace::Fast),
+            (None, _) => {}
+        }
+        let more = !self.queue.is_empty() && self.may_grant();
+        if more || !received {
+            let spins = state.unchanged && state.sent_in_visit == 0;
+            return if spins {
+                Plan::Rest(self.timing.spin_rest(), Pace::Fast)
+            } else {
+                Plan::Pass(next, Pace::Fast)
+            };
+        }
+        if self.expected_offers > 0 {
+            return Plan::Rest(self.timing.settling_rest(), Pace::Settling);
+        }
+        if state.settled_visits < 2 {
+            return Plan::Rest(self.timing.settling_rest(), Pace::Settling);
+        }
+        Plan::Rest(self.timing.idle_rest(), Pace::Idle)
+    }
+
+    /// Hands the token on, or lets it rest.
+    pub(super) fn go_on(&mut self, now: Time) {
+        match self.plan() {
+            Plan::Pass(to, pace) => self.pass(now, to, pace),
+            Plan::Rest(rest_us, pace) => {
+                let until = now.after_us(rest_us);
+                let stale_after = until.after_us(self.timing.token_timeout());
+                let state = self.current_mut().expect("the token is here");
+                let holding = state.holding.as_mut().expect("the token is here");
+                if !holding.resting || holding.token.pace != pace {
+                    self.deadlines.rest = Some(until);
+                }
+                let state = self.current_mut().expect("the token is here");
+                let holding = state.holding.as_mut().expect("the token is here");
+                holding.resting = true;
+                holding.token.pace = pace;
+                holding.stale_after = holding.stale_after.max(stale_after);
+            }
+            Plan::Keep => {
+                let state = self.current_mut().expect("the token is here");
+                let holding = state.holding.as_mut().expect("the token is here");
+                holding.resting = true;
+                holding.stale_after = Time(u64::MAX);
+                state.sent_in_visit = 0;
+                self.hold_us = None;
+                self.end_grant();
+            }
+        }
+    }
+
+    /// The grant is over without the token going anywhere.
+    fn end_grant(&mut self) {
+        let me = self.settings.me.id;
+        let Some(state) = &mut self.installed else { return };
+        if std::mem::take(&mut state.granted) {
+            let hop = state.hop;
+            state.hop = Hop(hop.0 + 1);
+            self.out.push(Output::PassedOn(Hop(hop.0 + 1), me));
+        }
+    }
+
+    /// Hands the token on.
+    fn pass(&mut self, now: Time, to: usize, pace: Pace) {
+        let operational = self.is_operational();
+        if operational {
+            self.fold_requests();
+            self.raise_own_row();
+        }
+        self.hold_us = None;
+        let my_lacking = self.own_lacking();
+        let token_again = self.passed_token_again(to, pace);
+        let state = self.current_mut().expect("the token is here");
+        let me = state.me;
+        let holding = state.holding.take().expect("only the holder passes");
+        state.rows[me].sent = state.sent_in_visit;
+        state.rows[me].waiting_since = Hop(0);
+        let mut lacking = std::mem::take(&mut state.lacking);
+        lacking.retain(|(index, ..)| usize::from(*index) != me);
+        lacking.extend(
+            my_lacking
+                .into_iter()
+                .map(|(first, last)| (me as u16, first, last)),
+        );
+        lacking.truncate(RANGES_MAX);
+        let hop = Hop(holding.token.hop.0 + 1);
+        let rows = state.rows.clone();
+        let token = Token {
+            ring: state.id,
+            hop,
+            high: state.high,
+            pace,
+            rows,
+            lacking,
+        };
+        let receiver = state.members[to];
+        state.seen_hop = hop;
+        state.progress = now;
+        state.passed = Some(Passed {
+            to: receiver,
+            token: token.clone(),
+        });
+        let granted = std::mem::take(&mut state.granted);
+        self.unicast(receiver, Body::Token(token));
+        if granted {
+            self.out.push(Output::PassedOn(hop, receiver.id));
+        }
+        self.deadlines.rest = None;
+        self.deadlines.token_again = Some(Repeat::first(now, token_again));
+        if !operational {
+            self.deadlines.loss = Some(now.after_us(self.timing.forming()));
+        } else if !self.queue.is_empty() && self.may_grant() {
+            self.request(now);
+        }
+    }
+
+    /// What to put on the token's list for this node.
+    fn own_lacking(&self) -> Vec<(Seq, Seq)> {
+        match &self.installed {
+            Some(state) if self.is_operational() => state.buffer.missing(state.high, LACKING_MAX),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// When the passed token must have shown itself again: soon if anybody but its receiver is in want of it.
+    fn passed_token_again(&self, to: usize, pace: Pace) -> u64 {
+        let state = self.current().expect("the token is here");
+        let others = state
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != to && *at != state.me);
+        let wanted = others.into_iter().any(|(_, row)| row.received_up_to < state.high)
+            || state.rows.iter().any(|row| row.waiting_since > Hop(0))
+            || !self.queue.is_empty()
+            || !self.is_operational();
+        let members = state.members.len() as u64;
+        match pace {
+            Pace::Fast if wanted => self.timing.token_again(),
+            Pace::Fast | Pace::Settling => members * self.timing.settling_rest() + self.timing.again_max(),
+            Pace::Idle => members * self.timing.idle_rest() + self.timing.again_max(),
+        }
+    }
+
+    /// Asks for the token, unless that is under way, or the token is here.
+    pub(super) fn request(&mut self, now: Time) {
+        let Some(state) = self.installed.as_ref().filter(|_| self.is_operational()) else {
+            return;
+        };
+        if state.holding.is_some() {
+            self.hasten(now);
+            return;
+        }
+        if self.deadlines.request_again.is_some() {
+            return;
+        }
+        let request = Request {
+            ring: state.id,
+            hop: state.hop,
+        };
+        self.requested_at = now;
+        self.out.push(Output::Requested);
+        self.multicast(Body::Request(request));
+        self.deadlines.request_again = Some(Repeat::first(now, self.timing.request_again()));
+    }
+
+    /// Somebody asks for the token.
+    pub(super) fn on_request(&mut self, now: Time, sender: Member, request: Request) {
+        if !self.is_operational() || !self.is_current(sender, request.ring) {
+            return;
+        }
+        let soon = Repeat::first(now, self.timing.token_again());
+        let state = self.installed.as_mut().expect("a current ring is installed");
+        let index = state
+            .index_of(sender)
+            .expect("the sender of a current datagram is a member");
+        state.requests.insert(index, request.hop);
+        if state.passed.is_some()
+            && self
+                .deadlines
+                .token_again
+                .is_some_and(|repeat| repeat.at > soon.at)
+        {
+            self.deadlines.token_again = Some(soon);
+        }
+        self.hasten(now);
+    }
+
+    /// If the token rests here, there is something to do with it now.
+    pub(super) fn hasten(&mut self, now: Time) {
+        let rests = self
+            .current()
+            .and_then(|state| state.holding.as_ref())
+            .is_some_and(|h| h.resting);
+        if rests {
+            if self.current().is_some_and(RingState::alone) && self.is_operational() && !self.queue.is_empty()
+            {
+                self.out.push(Output::Requested);
+            }
+            self.visit(now);
+        }
+    }
+
+    pub(super) fn tick_token(&mut self, now: Time) {
+        if due(&mut self.deadlines.rest, now) {
+            self.hold_us = None;
+            self.rest_is_over(now);
+        }
+        if let Some(repeat) = due_again(&mut self.deadlines.token_again, now) {
+            self.resend_token(now, repeat);
+        }
+        if let Some(repeat) = due_again(&mut self.deadlines.request_again, now) {
+            self.resend_request(now, repeat);
+        }
+        if self.is_operational() && due(&mut self.deadlines.loss, now) {
+            self.token_is_lost(now);
+        }
+        if due(&mut self.deadlines.beacon, now)
+            && let Some(ring) = self
+                .installed
+                .as_ref()
+                .filter(|_| self.is_operational())
+                .map(|state| state.id)
+        {
+            self.multicast(Body::Beacon { ring });
+            self.deadlines.beacon = Some(now.after_us(self.timing.beacon()));
+        }
+    }
+
+    /// The token has rested long enough: one more look, then it goes to the next member.
+    fn rest_is_over(&mut self, now: Time) {
+        let Some(state) = self.current() else { return };
+        let Some(holding) = &state.holding else { return };
+        let (pace, next) = (holding.token.pace, state.next_in_order());
+        if !self.is_operational() {
+            self.pass(now, next, pace);
+            return;
+        }
+        self.fold_requests();
+        match self.plan() {
+            Plan::Pass(to, pace) => self.pass(now, to, pace),
+            Plan::Rest(_, pace) => self.pass(now, next, pace),
+            Plan::Keep => self.go_on(now),
+        }
+    }
+
+    /// This process is about to be stopped: hands a token that rests here to the next member, so that nobody has
+    /// to find out that it is lost.
+    pub fn yield_token(&mut self, now: Time) {
+        let rests = self
+            .current()
+            .filter(|state| !state.alone() && state.holding.as_ref().is_some_and(|h| h.resting));
+        if let Some(next) = rests.map(RingState::next_in_order) {
+            self.pass(now, next, Pace::Fast);
+        }
+    }
+
+    fn resend_token(&mut self, now: Time, repeat: Repeat) {
+        let passed = self.current().and_then(|state| state.passed.clone());
+        if let Some(Passed { to, token }) = passed {
+            self.counters.tokens_resent += 1;
+            self.unicast(to, Body::Token(token));
+            self.deadlines.token_again = Some(repeat.again(now, self.timing.again_max()));
+        }
+    }
+
+    fn resend_request(&mut self, now: Time, repeat: Repeat) {
+        let wants =
+            !self.queue.is_empty() || self.hold_us.is_some() || self.expected_offers > 0 || self.leaving;
+        let Some(state) = self.installed.as_ref().filter(|_| wants && self.is_operational()) else {
+            return;
+        };
+        if state.holding.is_none() && self.may_grant() {
+            let request = Request {
+                ring: state.id,
+                hop: state.hop,
+            };
+            self.multicast(Body::Request(request));
+            self.deadlines.request_again = Some(repeat.again(now, self.timing.again_max()));
+        }
+    }
+
+    fn token_is_lost(&mut self, now: Time) {
+        let state = self.installed.as_ref().expect("an operational node has a ring");
+        let whom = state
+            .believed_holder()
+            .map_or("the ring".to_string(), |id| format!("{id}"));
+        let silent_ms = now.since_us(state.progress) / 1_000;
+        let limit_ms = self.timing.token_timeout() / 1_000;
+        self.enter_gather(
+            now,
+            format!("no word from {whom} for {silent_ms} ms, limit {limit_ms}"),
+            &[],
+        );
+    }
+
+    /// Sets when the token counts as lost: soon if this node waits for it, later if nobody does.
+    pub(super) fn expect_token(&mut self, now: Time) {
+        let Some(state) = self.installed.as_ref().filter(|_| self.is_operational()) else {
+            return;
+        };
+        if state.holding.is_some() || state.alone() {
+            self.deadlines.loss = None;
+            return;
+        }
+        let lazy = state
+            .progress
+            .after_us(self.timing.lazy_token_timeout(state.members.len()));
+        let waits = self.deadlines.request_again.is_some();
+        let since = state.progress.max(self.requested_at);
+        let soon = since.after_us(self.timing.token_timeout());
+        let loss = if waits { soon.min(lazy.max(now)) } else { lazy };
+        self.deadlines.loss = Some(loss);
+    }
+
+    /// A token that is older than the others would wait for is not used any more.
+    pub(super) fn notice_suspension(&mut self, now: Time) {
+        let stale = |state: &RingState| state.holding.as_ref().map(|holding| holding.stale_after);
+        let Some(stale_after) = self.current().and_then(stale).filter(|at| now > *at) else {
+            return;
+        };
+        let away_us = now.since_us(stale_after) + self.timing.token_timeout();
+        self.out.push(Output::Woke(away_us));
+        self.deadlines = Deadlines::default();
+        self.enter_gather(now, "this node was suspended while it held the token".into(), &[]);
+    }
+}

@@ -1,0 +1,97 @@
+//! The simulator over many seeds: no promise is broken, the same seed gives the same run, and deliberate bugs
+//! are found (with `--features bugs`).
+//!
+//! `RODA_SEEDS` and `RODA_SIMULATOR_SECS` change how many seeds and how long at most.
+#![allow(clippy::disallowed_methods, reason = "the run is bounded by the clock")]
+
+use std::panic::catch_unwind;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use roda::sim::run::run;
+
+/// Seeds that must always be run, however slow the machine.
+const SEEDS_MIN: u64 = 2_000;
+
+/// A number from the environment.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
+/// Runs seeds from 1 on all cores until one breaks a promise: which, and how.
+fn first_broken(seeds: u64, at_least: u64, time: Duration) -> (u64, Option<(u64, String)>) {
+    let (next, ran) = (AtomicU64::new(1), AtomicU64::new(0));
+    let began = Instant::now();
+    let worker = || loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed > seeds || (seed > at_least && began.elapsed() > time) {
+            return None;
+        }
+        let broken = match catch_unwind(|| run(seed, false).broken) {
+            Ok(broken) => broken,
+            Err(_) => Some("an assertion of the core failed".to_string()),
+        };
+        ran.fetch_add(1, Ordering::Relaxed);
+        if let Some(broken) = broken {
+            next.store(seeds + 1, Ordering::Relaxed);
+            return Some((seed, broken));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let broken = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        workers
+            .into_iter()
+            .filter_map(|worker| worker.join().expect("a worker catches what a run does"))
+            .min()
+    });
+    (ran.into_inner(), broken)
+}
+
+#[test]
+#[cfg(not(feature = "bugs"))]
+fn no_seed_breaks_a_promise() {
+    let seeds = setting("RODA_SEEDS", 100_000);
+    let time = Duration::from_secs(setting("RODA_SIMULATOR_SECS", 200));
+    let (ran, broken) = first_broken(seeds, SEEDS_MIN.min(seeds), time);
+    println!("{ran} seeds");
+    if let Some((seed, broken)) = broken {
+        panic!(
+            "seed {seed}: {broken}\nreplay: cargo run --release --example simulate -- --seed {seed} --trace"
+        );
+    }
+    assert!(ran >= SEEDS_MIN.min(seeds), "only {ran} seeds were run");
+}
+
+#[test]
+#[cfg(not(feature = "bugs"))]
+fn the_same_seed_gives_the_same_run() {
+    for seed in [1, 2, 3, 5, 8, 13, 21, 34] {
+        let (first, second) = (run(seed, true), run(seed, true));
+        assert_eq!(first.fingerprint, second.fingerprint, "seed {seed}");
+        assert_eq!(first.trace, second.trace, "seed {seed}: the traces differ");
+    }
+}
+
+#[test]
+#[cfg(feature = "bugs")]
+fn every_deliberate_bug_is_found() {
+    use roda::ring::bugs::{Bug, switch_on};
+    let bugs = [
+        Bug::NoFencing,
+        Bug::NumbersReused,
+        Bug::EpochNotStored,
+        Bug::RecoverySkipped,
+        Bug::NacksDropped,
+    ];
+    for bug in bugs {
+        switch_on(Some(bug));
+        let (ran, broken) = first_broken(20_000, 2_000, Duration::from_secs(60));
+        switch_on(None);
+        let (seed, broken) = broken.unwrap_or_else(|| panic!("{bug:?} was not found in {ran} seeds"));
+        println!("{bug:?}: found after {ran} seeds, by seed {seed}: {broken}");
+    }
+}
