@@ -105,6 +105,7 @@ fn join() -> Join {
 
 fn commit() -> Commit {
     let old = OldRing {
+        kept_from: Seq(1),
         ring: Some(ring()),
         high: Seq(50),
         received_up_to: Seq(40),
@@ -555,6 +556,7 @@ fn the_largest_lists_fit_a_datagram() {
     join.name = "x".repeat(64);
     let mut commit = commit();
     let old = OldRing {
+        kept_from: Seq(1),
         ring: Some(ring()),
         high: Seq(1),
         received_up_to: Seq(1),

@@ -3,15 +3,12 @@
 use std::process::ExitCode;
 
 use roda::host::cli::{self, Invocation};
-use roda::host::run;
+use roda::host::{demo, run};
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         Ok(Invocation::Node(options)) => run::run(*options).into(),
-        Ok(Invocation::Demo(_)) => {
-            eprintln!("node: this build has no demo; start three nodes by hand: node --id 1, --id 2, --id 3");
-            ExitCode::FAILURE
-        }
+        Ok(Invocation::Demo(options)) => demo::run(options).into(),
         Err(error) => error.exit(),
     }
 }

@@ -5,6 +5,7 @@
 pub mod chaos;
 pub mod cli;
 pub mod clock;
+pub mod demo;
 pub mod disk;
 pub mod driver;
 pub mod events;

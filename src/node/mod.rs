@@ -120,6 +120,8 @@ pub struct Node {
     accepted: u64,
     sent: u64,
     delivered_count: u64,
+    /// When something happened last.
+    last_now: Time,
     order: OrderDigest,
     last_order: OrderDigest,
     actions: Vec<Action>,
@@ -177,6 +179,7 @@ impl Node {
             accepted: 0,
             sent: 0,
             delivered_count: 0,
+            last_now: now,
             order: OrderDigest::default(),
             last_order: OrderDigest::default(),
             actions: Vec::new(),
@@ -186,6 +189,10 @@ impl Node {
         for (id, content) in restart.outbox {
             node.take_old_line(id, content);
         }
+        let accepted = restart.accepted.into_iter().map(|a| (a.position.ring, a.chunk)).collect();
+        for delivery in node.ring.restore(now, accepted) {
+            node.take_stored(now, delivery);
+        }
         node.relay(now);
         let actions = std::mem::take(&mut node.actions);
         (node, actions)
@@ -193,6 +200,7 @@ impl Node {
 
     /// Something happened. Returns what is to be done, in order.
     pub fn handle(&mut self, now: Time, event: Event) -> Vec<Action> {
+        self.last_now = now;
         match event {
             Event::Datagram {
                 from,
@@ -387,6 +395,9 @@ impl Node {
     /// Writes a checkpoint.
     fn checkpoint(&mut self, leaving: bool) {
         self.dirty = false;
+        if let Some(up_to) = self.unheld.is_empty().then(|| self.ring.accepted_and_written()).flatten() {
+            self.marker_then_forget(up_to);
+        }
         let state = CheckpointState {
             ring: self.ring.installed().map(|state| state.id),
             delivered: self.delivered,
@@ -434,21 +445,16 @@ impl Node {
             high: self.ring.high(),
         };
         let seed = self.dice.random();
-        self.ring = Ring::new(settings, seed, now);
+        let ring = Ring::new(settings, seed, now);
+        let before = std::mem::replace(&mut self.ring, ring);
+        self.ring.inherit(before);
         self.counter = 0;
         self.outbox.values_mut().for_each(Line::undecide);
     }
 
     /// Whether this message is known here: in the replica file, on its way there, or in the repair buffer.
     fn knows(&self, id: MessageId) -> bool {
-        let buffered = |id| {
-            let state = self.ring.installed()?;
-            let undelivered = state.delivered_up_to.next().0..=state.buffer.highest().0;
-            undelivered
-                .into_iter()
-                .find(|n| state.buffer.get(Seq(*n)).is_some_and(|chunk| chunk.id == id))
-        };
-        self.ids.contains(id) || self.unheld.contains_key(&id) || buffered(id).is_some()
+        self.ids.contains(id) || self.unheld.contains_key(&id) || self.ring.buffers(id)
     }
 
     /// A record's place in the books once it is durable.

@@ -160,7 +160,7 @@ impl Ring {
     }
 
     /// Whether messages may be stamped: a ring smaller than the quorum grants nothing.
-    pub(super) fn may_grant(&self) -> bool {
+    pub fn may_grant(&self) -> bool {
         let members = self.installed.as_ref().map_or(0, |state| state.members.len());
         members >= usize::from(self.settings.quorum)
     }

@@ -56,6 +56,11 @@ fn story(world: &mut World) -> Result<(), Broken> {
     if world.dice.random_bool(0.3) {
         world.config.delay_max_us = 0;
     }
+    if world.dice.random_bool(0.25) {
+        world.config.quorum = count / 2 + 1;
+        world.checker.count("quorum");
+        world.checker.one_order = true;
+    }
     for id in &nodes {
         let wait = world.dice.random_range(0..400_000);
         world.run_until(world.now.after_us(wait))?;
@@ -103,7 +108,8 @@ fn one_fault(world: &mut World, nodes: &[NodeId], number: usize) -> Result<(), B
         45..57 => {
             world.checker.count("crash");
             world.crash(id);
-            if world.dice.random_bool(0.1) {
+            // One order with a quorum is claimed as long as no disk is wiped.
+            if world.config.quorum == 0 && world.dice.random_bool(0.1) {
                 world.checker.count("disk wiped");
                 world.wipe(id);
             }

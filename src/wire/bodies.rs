@@ -359,6 +359,7 @@ impl Commit {
             if let Some(old) = &row.old {
                 out.ring_option(old.ring);
                 out.seq(old.high);
+                out.seq(old.kept_from);
                 out.seq(old.received_up_to);
                 out.seq(old.delivered_up_to);
                 out.ranges(&old.above);
@@ -389,6 +390,7 @@ impl CommitRow {
         let old = OldRing {
             ring: from.ring_option()?,
             high: from.seq()?,
+            kept_from: from.seq()?,
             received_up_to: from.seq()?,
             delivered_up_to: from.seq()?,
             above: from.ranges(RANGES_MAX)?,

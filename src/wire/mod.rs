@@ -244,6 +244,8 @@ pub struct OldRing {
     pub ring: Option<RingId>,
     /// The highest number it has seen assigned anywhere.
     pub high: Seq,
+    /// The first number it may still have; those below were with everybody, and are forgotten.
+    pub kept_from: Seq,
     /// Received without a gap up to here.
     pub received_up_to: Seq,
     /// What it has above that.
