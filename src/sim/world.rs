@@ -1,5 +1,7 @@
 //! The simulated world: nodes, a network and disks under one clock.
 
+mod hooks;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -15,6 +17,8 @@ use crate::node::face::{
 };
 use crate::ring::bugs::{self, Bug};
 use crate::words::{Incarnation, NodeId, Time, WallTime};
+
+pub use hooks::{Ambush, Fate, Hooks, Mischief, Moment, Order, Told};
 
 /// The group all simulated nodes are in.
 pub const GROUP: u32 = 0x726f_6461;
@@ -73,6 +77,8 @@ struct Process {
     sleeps: bool,
     /// What arrived while it sleeps.
     missed: VecDeque<Event>,
+    /// What it was about to do when it was put to sleep.
+    undone: Vec<Action>,
     exit: Option<Exit>,
     /// When its disk is free again.
     disk_free: Time,
@@ -100,8 +106,8 @@ pub struct World {
     pub cut: BTreeSet<(NodeId, NodeId)>,
     /// Nodes that multicast does not reach.
     pub multicast_cut: BTreeSet<NodeId>,
-    /// How many of the next datagrams of a kind are lost, by the kind's name.
-    pub lose_next: BTreeMap<&'static str, u32>,
+    /// What a script does to single datagrams and nodes.
+    pub hooks: Hooks,
     peers: BTreeMap<End, (End, Time)>,
     next_stream: u64,
     /// The checks.
@@ -151,7 +157,7 @@ impl World {
             },
             cut: BTreeSet::new(),
             multicast_cut: BTreeSet::new(),
-            lose_next: BTreeMap::new(),
+            hooks: Hooks::default(),
             peers: BTreeMap::new(),
             next_stream: 1,
             checker: Checker::default(),
@@ -168,7 +174,8 @@ impl World {
         }
         let life = *self.lives.entry(id).and_modify(|life| *life += 1).or_insert(1);
         let (seed, dice) = (self.dice.random(), self.dice.random());
-        let clock_us = 1_763_680_000_000_000 + self.now.0;
+        let behind_us = self.hooks.clocks_behind_us.get(&id).copied().unwrap_or(0);
+        let clock_us = 1_763_680_000_000_000 + self.now.0 - behind_us;
         let disk = self.disks.entry(id).or_default();
         let mut incarnation = Incarnation::next(disk.identity.0, clock_us, dice);
         if bugs::on(Bug::NumbersReused) && disk.identity.0 > Incarnation(0) {
@@ -179,9 +186,10 @@ impl World {
             restart.ids = crate::replica::IdSet::new();
             restart.outbox.clear();
         }
+        let own_id = self.hooks.twins.get(&id).copied().unwrap_or(id);
         let config = Config {
-            id,
-            name: format!("n{id}"),
+            id: own_id,
+            name: format!("n{own_id}"),
             ..self.config.clone()
         };
         let (node, actions) = Node::new(config, restart, seed, self.now);
@@ -191,6 +199,7 @@ impl World {
             timer: None,
             sleeps: false,
             missed: VecDeque::new(),
+            undone: Vec::new(),
             exit: None,
             disk_free: self.now,
         };
@@ -201,13 +210,22 @@ impl World {
 
     /// Kills a node: what its disk had not synced may be lost.
     pub fn crash(&mut self, id: NodeId) {
+        if !self.processes.contains_key(&id) {
+            return;
+        }
+        let under_way = self.disks[&id].under_way();
+        let survivors = self.dice.random_range(0..=under_way);
+        self.crash_keeping(id, survivors);
+    }
+
+    /// Kills a node; of what its disk had under way, the first `survivors` operations are kept.
+    pub fn crash_keeping(&mut self, id: NodeId, survivors: usize) {
         let Some(process) = self.processes.remove(&id) else {
             return;
         };
         self.tell(|| format!("{id} crashes"));
-        self.checker.gone(id);
+        self.checker.gone(process.node.me());
         let disk = self.disks.get_mut(&id).expect("a node that lived has a disk");
-        let survivors = self.dice.random_range(0..=disk.under_way());
         disk.crash(survivors);
         self.close_streams_of(id, process.life);
     }
@@ -238,7 +256,9 @@ impl World {
         };
         process.sleeps = false;
         let missed = std::mem::take(&mut process.missed);
+        let undone = std::mem::take(&mut process.undone);
         self.tell(|| format!("{id} wakes"));
+        self.carry_out(id, undone)?;
         for event in missed {
             self.step_node(id, event)?;
         }
@@ -301,13 +321,20 @@ impl World {
 
     /// Lets time pass up to `until`.
     pub fn run_until(&mut self, until: Time) -> Result<(), Broken> {
-        while let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= until) {
-            let ((at, _), coming) = entry.remove_entry();
-            self.now = self.now.max(at);
-            self.happen(coming)?;
-        }
-        self.now = self.now.max(until);
+        while self.run_next(until)? {}
         Ok(())
+    }
+
+    /// Lets the next thing up to `until` happen. Whether there was one.
+    pub fn run_next(&mut self, until: Time) -> Result<bool, Broken> {
+        let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= until) else {
+            self.now = self.now.max(until);
+            return Ok(false);
+        };
+        let ((at, _), coming) = entry.remove_entry();
+        self.now = self.now.max(at);
+        self.happen(coming)?;
+        Ok(true)
     }
 
     fn happen(&mut self, coming: Coming) -> Result<(), Broken> {
@@ -324,6 +351,9 @@ impl World {
             Coming::Synced { node, life, ticket } if self.lives_still(node, life) => {
                 let disk = self.disks.get_mut(&node).expect("a node that lives has a disk");
                 let moved = disk.sync(ticket);
+                if self.stored_as_awaited(node, ticket) {
+                    self.spring(node, Vec::new());
+                }
                 self.deliver(node, Event::Stored { ticket, moved })
             }
             Coming::Loaded {
@@ -379,7 +409,8 @@ impl World {
     }
 
     /// Checks and carries out what a node wants.
-    fn carry_out(&mut self, id: NodeId, actions: Vec<Action>) -> Result<(), Broken> {
+    fn carry_out(&mut self, id: NodeId, mut actions: Vec<Action>) -> Result<(), Broken> {
+        let undone = self.cut_short(id, &mut actions);
         let process = self.processes.get_mut(&id).expect("only nodes that live act");
         let life = process.life;
         let checked = self.checker.step(&process.node, GROUP, &actions, &self.disks);
@@ -390,13 +421,17 @@ impl World {
         }
         checked?;
         for action in actions {
+            self.keep_told(id, &action);
             self.carry_out_one(id, life, action);
+        }
+        if undone.is_some() || self.holds_as_awaited(id) {
+            self.spring(id, undone.unwrap_or_default());
         }
         let Some(process) = self.processes.get_mut(&id) else {
             return Ok(());
         };
         if process.exit.is_some() {
-            self.checker.gone(id);
+            self.checker.gone(process.node.me());
             self.processes.remove(&id);
             self.disks
                 .get_mut(&id)
@@ -427,6 +462,7 @@ impl World {
     fn carry_out_one(&mut self, id: NodeId, life: u32, action: Action) {
         match action {
             Action::Multicast(bytes) => {
+                self.hooks.sending(address(id, life), true, &bytes);
                 let others: Vec<NodeId> = self
                     .processes
                     .keys()
@@ -439,6 +475,7 @@ impl World {
             }
             Action::Unicast(address, bytes) => {
                 let [_, _, to, to_life] = address.ip().octets();
+                self.hooks.sending(self::address(id, life), false, &bytes);
                 self.send(id, life, NodeId(u16::from(to)), Some(u32::from(to_life)), &bytes);
             }
             Action::Store(ticket, store) => {
@@ -486,11 +523,9 @@ impl World {
             return;
         };
         let multicast = to_life.is_none();
-        let kind = tell::kind(bytes);
-        if let Some(left) = self.lose_next.get_mut(kind).filter(|left| **left > 0) {
-            *left -= 1;
-            self.checker.count("lost");
-            return;
+        let fate = self.hooks.fate(from, to, tell::kind(bytes));
+        if fate.lost {
+            return self.checker.count("lost");
         }
         let cut = self.cut.contains(&(from, to)) || (multicast && self.multicast_cut.contains(&to));
         if cut || to_life.is_some_and(|life| life != receiver) {
@@ -499,12 +534,8 @@ impl World {
         if self.dice.random_range(0..1_000) < self.weather.loss {
             return self.checker.count("lost");
         }
-        let copies = if self.dice.random_range(0..1_000) < self.weather.duplication {
-            2
-        } else {
-            1
-        };
-        for copy in 0..copies {
+        let doubled = self.dice.random_range(0..1_000) < self.weather.duplication;
+        for copy in 0..=u32::from(doubled) + fate.copies {
             let mut bytes = bytes.clone();
             if self.dice.random_range(0..1_000) < self.weather.garbling {
                 self.checker.count("garbled");
@@ -513,7 +544,7 @@ impl World {
                 garbled[at] ^= 1 << self.dice.random_range(0..8);
                 bytes = Bytes::from(garbled);
             }
-            if copy == 1 {
+            if copy > 0 {
                 self.checker.count("doubled");
             }
             let took = self
@@ -525,7 +556,7 @@ impl World {
                 bytes,
             };
             self.schedule(
-                self.now.after_us(took),
+                self.now.after_us(took + fate.late_us),
                 Coming::Arrival {
                     to,
                     life: receiver,
