@@ -222,7 +222,7 @@ impl Checker {
         let told = self.told_held.insert((me, id), k).unwrap_or(0);
         let holding = disks
             .values()
-            .filter(|disk| disk.places.contains_key(&id))
+            .filter(|disk| disk.places.contains_key(&id) || disk.has_accepted(id))
             .count();
         let facts = holding + self.wiped.len() >= usize::from(k) && k <= n;
         if !facts || k < told {

@@ -109,6 +109,11 @@ impl Disk {
         moved
     }
 
+    /// Whether chunks of a message were accepted here (only with a quorum).
+    pub fn has_accepted(&self, id: MessageId) -> bool {
+        self.accepted.values().any(|accepted| accepted.chunk.id == id)
+    }
+
     /// Records asked for.
     pub fn load(&self, load: &Load) -> Vec<Record> {
         let mut bytes = 0;
