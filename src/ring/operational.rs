@@ -492,7 +492,11 @@ impl Ring {
         let Some(state) = self.installed.as_ref().filter(|_| self.is_operational()) else {
             return;
         };
-        if state.holding.is_some() {
+        if let Some(holding) = &state.holding {
+            let wants = !self.queue.is_empty() || self.hold_us.is_some();
+            if holding.resting && wants && !state.granted {
+                self.out.push(Output::Requested);
+            }
             self.hasten(now);
             return;
         }
@@ -538,10 +542,6 @@ impl Ring {
             .and_then(|state| state.holding.as_ref())
             .is_some_and(|h| h.resting);
         if rests {
-            if self.current().is_some_and(RingState::alone) && self.is_operational() && !self.queue.is_empty()
-            {
-                self.out.push(Output::Requested);
-            }
             self.visit(now);
         }
     }
