@@ -226,6 +226,8 @@ pub struct Ring {
     /// When multicast from another member was heard last, and how often it should have been since.
     multicast_heard: Time,
     multicast_missed: u32,
+    /// This node was suspended: until then it may still be reading what arrived meanwhile.
+    away_until: Time,
     /// The ring this node was in before the installed one, with its members.
     previous: Option<(RingId, Vec<Member>)>,
     counters: RingCounters,
@@ -255,6 +257,7 @@ impl Ring {
             requested_at: now,
             multicast_heard: now,
             multicast_missed: 0,
+            away_until: Time(0),
             previous: None,
             counters: RingCounters::default(),
             out: Vec::new(),

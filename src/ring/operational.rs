@@ -659,7 +659,11 @@ impl Ring {
     }
 
     /// A token that is older than the others would wait for is not used any more.
-    pub(super) fn notice_suspension(&mut self, now: Time) {
+    pub fn notice_suspension(&mut self, now: Time) {
+        let timeout = self.timing.token_timeout();
+        if self.deadline().is_some_and(|at| now > at.after_us(timeout)) {
+            self.away_until = now.after_us(timeout);
+        }
         let stale = |state: &RingState| state.holding.as_ref().map(|holding| holding.stale_after);
         let Some(stale_after) = self.current().and_then(stale).filter(|at| now > *at) else {
             return;
