@@ -13,18 +13,23 @@ use roda::sim::script::{difference, play};
 fn scripts() -> Vec<(PathBuf, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let entries = fs::read_dir(&folder).expect("the scripts are there");
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("the folder can be read").path())
+        .collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
     paths.sort();
     let read = |path: PathBuf| {
-        let text = fs::read_to_string(&path).unwrap();
+        let text = fs::read_to_string(&path).expect("a script is text");
         (path, text)
     };
     paths.into_iter().map(read).collect()
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().unwrap().to_string_lossy().into_owned()
+    path.file_name()
+        .expect("a script has a name")
+        .to_string_lossy()
+        .into_owned()
 }
 
 #[test]
@@ -41,7 +46,9 @@ fn every_script_comes_out_as_written() {
                     failure.trace.join("\n  ")
                 ));
             }
-            Ok(played) if update && played != text => fs::write(&path, played).unwrap(),
+            Ok(played) if update && played != text => {
+                fs::write(&path, played).expect("the scripts can be rewritten")
+            }
             Ok(played) => {
                 if let Some((line, expected, came)) = difference(&text, &played) {
                     failures.push(format!("{name}:{line}: not as written\n- {expected}\n+ {came}"));
