@@ -58,7 +58,11 @@ impl Demo {
             let mut line = String::new();
             let read = self.stdout.read_line(&mut line).unwrap();
             if read == 0 {
-                panic!("it ended before {part:?}\n{}\n{}", std::mem::take(&mut self.told), self.complaint());
+                panic!(
+                    "it ended before {part:?}\n{}\n{}",
+                    std::mem::take(&mut self.told),
+                    self.complaint()
+                );
             }
             self.told.push_str(&line);
             if line.contains(part) {
