@@ -7,9 +7,10 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use roda::wire::{
     Body, Chunk, Commit, CommitRow, Data, FRAGMENTS_MAX, HEADER_BYTES, INQUIRY_MAX, Join, MEMBERS_MAX,
-    OldRing, Pace, RANGES_MAX, Refuse, Refused, Repair, Request, Token, TokenRow, VERSION, decode, encode,
+    OldRing, Pace, Progress, RANGES_MAX, Reconcile, ReconcileStep, Reconciled, Refuse, Refused, Repair,
+    Request, Token, TokenRow, VERSION, decode, encode,
 };
-use roda::words::{Epoch, Hop, Incarnation, Member, MessageId, NodeId, RingId, Seq};
+use roda::words::{Epoch, Hop, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq};
 
 /// The group of the tests.
 const GROUP: u32 = 0x0107_2005;
@@ -22,7 +23,7 @@ const TAG_AT: usize = 18;
 const RESERVED_AT: usize = 19;
 const SUM_AT: usize = 20;
 /// Kinds from 1 to this one exist.
-const KIND_LAST: u8 = 15;
+const KIND_LAST: u8 = 16;
 /// The largest number that a sequence number can be on the wire.
 const SEQ_MAX: u64 = (1 << 62) - 1;
 
@@ -104,6 +105,7 @@ fn join() -> Join {
 
 fn commit() -> Commit {
     let old = OldRing {
+        kept_from: Seq(1),
         ring: Some(ring()),
         high: Seq(50),
         received_up_to: Seq(40),
@@ -127,9 +129,31 @@ fn commit() -> Commit {
     }
 }
 
+fn reconcile(nonce: u64, step: ReconcileStep) -> Body {
+    Body::Reconcile(Reconcile {
+        nonce,
+        step,
+        stream_port: 5005,
+    })
+}
+
+fn reconciled(progress: Progress, high: Option<Position>) -> Reconciled {
+    Reconciled {
+        nonce: 12,
+        progress,
+        records: 412,
+        hash: u64::MAX,
+        received: 7,
+        out_of_order: 3,
+        high,
+        stream_port: 40_001,
+    }
+}
+
 /// Every body, every choice within a body.
 fn bodies() -> Vec<Body> {
     let (ring, id, name) = (ring(), member(3), String::from("ana"));
+    let cut = Position { ring, seq: Seq(99) };
     let ids = |count| {
         (0..count).map(|counter| MessageId {
             sender: member(3),
@@ -187,7 +211,14 @@ fn bodies() -> Vec<Body> {
             nonce: 1,
             known: vec![],
         },
-        Body::Reconcile { nonce: 12 },
+        reconcile(12, ReconcileStep::Look),
+        reconcile(12, ReconcileStep::Fill),
+        reconcile(12, ReconcileStep::Sort(cut)),
+        Body::Reconciled(reconciled(Progress::Here, None)),
+        Body::Reconciled(reconciled(Progress::Filling, Some(cut))),
+        Body::Reconciled(reconciled(Progress::Filled, Some(cut))),
+        Body::Reconciled(reconciled(Progress::Sorting, Some(cut))),
+        Body::Reconciled(reconciled(Progress::Sorted, Some(cut))),
     ]
 }
 
@@ -204,7 +235,7 @@ fn mend(bytes: &mut [u8]) {
 
 /// A datagram of this kind with this body and a right header.
 fn datagram(kind: u8, body: &[u8]) -> Vec<u8> {
-    let mut bytes = encode(GROUP, member(2), &Body::Reconcile { nonce: 0 })[..HEADER_BYTES].to_vec();
+    let mut bytes = encode(GROUP, member(2), &reconcile(0, ReconcileStep::Look))[..HEADER_BYTES].to_vec();
     bytes[KIND_AT] = kind;
     bytes.extend_from_slice(body);
     mend(&mut bytes);
@@ -231,7 +262,7 @@ fn every_body_comes_back_as_it_went() {
 
 #[test]
 fn the_header_stands_as_documented() {
-    let bytes = encode(GROUP, member(2), &Body::Reconcile { nonce: 0x0102 });
+    let bytes = encode(GROUP, member(2), &reconcile(0x0102, ReconcileStep::Look));
     assert_eq!(&bytes[..KIND_AT], b"ro\x01");
     assert_eq!(bytes[KIND_AT], 15);
     assert_eq!(bytes[GROUP_AT..SENDER_AT], GROUP.to_le_bytes());
@@ -244,7 +275,7 @@ fn the_header_stands_as_documented() {
         bytes[SUM_AT..HEADER_BYTES],
         crc32fast::hash(&zeroed).to_le_bytes()
     );
-    assert_eq!(bytes[HEADER_BYTES..], [2, 1, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(bytes[HEADER_BYTES..], [2, 1, 0, 0, 0, 0, 0, 0, 0x8d, 0x13, 0]);
 }
 
 #[test]
@@ -525,6 +556,7 @@ fn the_largest_lists_fit_a_datagram() {
     join.name = "x".repeat(64);
     let mut commit = commit();
     let old = OldRing {
+        kept_from: Seq(1),
         ring: Some(ring()),
         high: Seq(1),
         received_up_to: Seq(1),

@@ -39,6 +39,10 @@ impl Node {
     /// Asks all members of the ring about the lines that are undecided, as many as one datagram bears.
     pub(super) fn ask_about_old_lines(&mut self, now: Time) {
         self.asking = None;
+        if !self.ring.may_grant() {
+            // A ring below the quorum may know less than was ordered.
+            return;
+        }
         let ids: Vec<MessageId> = self.undecided().into_iter().take(INQUIRY_MAX).collect();
         let Some(state) = self.ring.installed().filter(|_| !ids.is_empty()) else {
             return;

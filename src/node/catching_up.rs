@@ -4,15 +4,16 @@
 //! finds out what it lacks, then it fetches that in bounded portions, each written before the next is asked
 //! for. A session that is cut short loses nothing: the next one finds what is still lacking.
 
+use std::net::SocketAddrV4;
+
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::Node;
 use super::face::{Action, Notice, RecoverLevel, StreamAction, StreamEvent, StreamId};
-use crate::replica::digest::{Digest, Range, Summary};
-use crate::replica::frames::{Frame, first_intervals};
-use crate::replica::{Content, PositionSet, Record};
-use crate::wire::Body;
+use super::pulling::{Next, Pull};
+use super::reconciling::{Place, Source};
+use crate::replica::frames::Frame;
 use crate::words::{Member, NodeId, Time};
 
 /// Members compared with after a new ring; in larger rings a part of them, drawn anew each time.
@@ -25,8 +26,6 @@ const PASS_PAUSE_US: u64 = 1_000_000;
 const QUIET_US: u64 = 60_000_000;
 /// A session without an answer for this long is given up.
 const SILENCE_US: u64 = 5_000_000;
-/// How many ranges may wait to be compared.
-const RANGES_MAX: usize = 4_096;
 /// How many records may be on their way to the disk before more are fetched.
 const UNWRITTEN_MAX: usize = 2_048;
 
@@ -35,14 +34,9 @@ const UNWRITTEN_MAX: usize = 2_048;
 struct Session {
     stream: StreamId,
     peer: NodeId,
-    /// Ranges still to be compared.
-    todo: Vec<Range>,
-    /// What the peer has and this node lacks.
-    wanted: PositionSet,
-    received: u64,
-    total: u64,
-    /// A question is under way.
-    asked: bool,
+    /// What it is for, if a reconciliation wants it.
+    source: Option<Source>,
+    pull: Pull,
     silent_until: Time,
 }
 
@@ -58,9 +52,6 @@ pub(super) struct CatchingUp {
     passes: u32,
     /// This pass found something.
     found: bool,
-    /// Members that this node is still to compare with before it rewrites its replica.
-    reconciling: Option<Vec<Member>>,
-    last_nonce: Option<u64>,
 }
 
 impl CatchingUp {
@@ -75,6 +66,18 @@ impl CatchingUp {
             Some(session) => Some(session.silent_until),
             None => self.next_at,
         }
+    }
+
+    /// Whether a session is under way that a reconciliation waits for.
+    pub(super) fn is_reconciling(&self) -> bool {
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.source.is_some())
+    }
+
+    /// The next session is due now, unless one is under way.
+    pub(super) fn hurry(&mut self, now: Time) {
+        self.next_at = Some(now);
     }
 }
 
@@ -115,45 +118,55 @@ impl Node {
             .as_ref()
             .is_some_and(|session| session.silent_until <= now)
         {
-            self.end_session(now);
+            self.end_session(now, false);
         }
         if self.catching_up.session.is_none() && self.catching_up.next_at.is_some_and(|at| at <= now) {
             self.catching_up.next_at = None;
             self.begin_session(now);
         }
-        self.fetch_more(now);
-        self.rewrite_if_reconciled(now);
+        self.ask_next(now);
     }
 
-    /// Opens a stream to a member: the next one to reconcile with, or one at random.
+    /// Opens a stream: to what a reconciliation wants next, or to a member drawn for this pass.
     fn begin_session(&mut self, now: Time) {
-        if self.catching_up.queue.is_empty() && self.catching_up.reconciling.is_none() {
+        let source = self.next_source(now);
+        if source.is_none() && !self.may_catch_up() {
+            return self.after_session(now, false);
+        }
+        if self.catching_up.queue.is_empty() && source.is_none() {
             self.begin_pass();
         }
-        let chosen = match &mut self.catching_up.reconciling {
-            Some(members) => members.pop(),
-            None => self.catching_up.queue.pop(),
+        let place = match &source {
+            Some(source) => Some(source.place),
+            None => self.catching_up.queue.pop().map(Place::Member),
         };
-        let peer = chosen.and_then(|member| Some((member.id, self.ring.peer(member)?.clone())));
-        let Some((id, peer)) = peer.filter(|_| self.leaving.is_none()) else {
+        let address = place.and_then(|place| self.address_of(place));
+        let Some((peer, address)) = address.filter(|_| self.leaving.is_none()) else {
             return self.after_session(now, false);
         };
         self.catching_up.last_stream += 2;
         let stream = StreamId(self.catching_up.last_stream);
-        let session = Session {
+        self.catching_up.session = Some(Session {
             stream,
-            peer: id,
-            todo: vec![Digest::whole()],
-            wanted: PositionSet::new(),
-            received: 0,
-            total: 0,
-            asked: true,
+            peer,
+            source,
+            pull: Pull::default(),
             silent_until: now.after_us(SILENCE_US),
-        };
-        self.catching_up.session = Some(session);
-        let address = std::net::SocketAddrV4::new(*peer.address.ip(), peer.stream_port);
+        });
         self.actions
             .push(Action::Stream(stream, StreamAction::Connect(address)));
+    }
+
+    /// Where a place accepts streams, and under which id it is known; `None` if it is known no more.
+    fn address_of(&self, place: Place) -> Option<(NodeId, SocketAddrV4)> {
+        match place {
+            Place::Asker(id, address) => Some((id, address)),
+            Place::Member(member) => {
+                let peer = self.ring.peer(member)?;
+                let address = SocketAddrV4::new(*peer.address.ip(), peer.stream_port);
+                Some((member.id, address))
+            }
+        }
     }
 
     pub(super) fn on_catch_up_stream(&mut self, now: Time, event: StreamEvent) {
@@ -163,160 +176,110 @@ impl Node {
         session.silent_until = now.after_us(SILENCE_US);
         match event {
             StreamEvent::Connected => {
-                session.asked = false;
+                session.pull.connected();
                 self.ask_next(now);
             }
             StreamEvent::Frame(bytes) => match Frame::from_bytes(bytes) {
                 Ok(frame) => self.on_answer(now, frame),
                 Err(refused) => {
                     *self.refused.entry(refused.reason()).or_default() += 1;
-                    self.end_session(now);
+                    self.end_session(now, false);
                 }
             },
-            StreamEvent::Accepted { .. } | StreamEvent::Closed => self.end_session(now),
+            StreamEvent::Accepted { .. } | StreamEvent::Closed => self.end_session(now, false),
         }
     }
 
     /// The peer answered.
     fn on_answer(&mut self, now: Time, frame: Frame) {
-        let Some(session) = self.catching_up.session.as_mut().filter(|session| session.asked) else {
-            return self.end_session(now);
+        let Some(session) = self.catching_up.session.as_mut() else {
+            return;
         };
-        session.asked = false;
-        match frame {
-            Frame::Same => {}
-            Frame::Has(positions) => self.want(&positions),
-            Frame::Parts(parts) => self.compare_parts(parts),
-            Frame::Records(lines) => {
-                if lines.is_empty() {
-                    session.wanted = PositionSet::new();
-                }
-                lines.iter().for_each(|line| self.take_line(now, line));
-                self.tell_progress();
+        let came = matches!(frame, Frame::Records(_));
+        let installed = self.ring.installed().map(|state| state.id);
+        let (held, unheld) = (&self.held, &self.unheld);
+        let brought = session.pull.answered(frame, &self.digest, |positions| {
+            // What the peer has and this node neither has nor will get through the ring.
+            let mut lacking = positions.difference(held);
+            installed.iter().for_each(|ring| lacking.remove_ring(ring));
+            unheld.values().for_each(|position| {
+                lacking.remove(*position);
+            });
+            lacking
+        });
+        let Ok(brought) = brought else {
+            *self.refused.entry("stream out of turn").or_default() += 1;
+            return self.end_session(now, false);
+        };
+        if brought.unreadable > 0 {
+            *self.refused.entry("unreadable record").or_default() += brought.unreadable;
+        }
+        for record in brought.records {
+            if !self.ring.saw(record.position) {
+                *self.refused.entry("position out of reach").or_default() += 1;
+            } else if !self.will_have(record.position) {
+                self.accept_record(now, record, None);
             }
-            Frame::Compare(..) | Frame::Fetch(_) => return self.end_session(now),
+        }
+        if came {
+            self.tell_progress();
         }
         self.ask_next(now);
-    }
-
-    /// What the peer has and this node neither has nor will get through the ring.
-    fn want(&mut self, positions: &PositionSet) {
-        let mut lacking = positions.difference(&self.held);
-        if let Some(state) = self.ring.installed() {
-            lacking.remove_ring(&state.id);
-        }
-        for position in self.unheld.values() {
-            lacking.remove(*position);
-        }
-        let Some(session) = &mut self.catching_up.session else {
-            return;
-        };
-        session.wanted.union_with(&lacking);
-        session.total = session.received + session.wanted.len();
-    }
-
-    fn compare_parts(&mut self, parts: Vec<(Range, Summary)>) {
-        let Some(session) = &mut self.catching_up.session else {
-            return;
-        };
-        for (range, theirs) in parts {
-            let differs = self.digest.summary(range) != theirs && theirs.count > 0;
-            if differs && session.todo.len() < RANGES_MAX {
-                session.todo.push(range);
-            }
-        }
-    }
-
-    /// A record came from the peer.
-    fn take_line(&mut self, now: Time, line: &[u8]) {
-        let Ok(record) = Record::parse(line) else {
-            *self.refused.entry("unreadable record").or_default() += 1;
-            return;
-        };
-        let sound = Content::from_bytes(&record.content).is_ok();
-        let Some(session) = &mut self.catching_up.session else {
-            return;
-        };
-        if !session.wanted.remove(record.position) || !sound {
-            return;
-        }
-        session.received += 1;
-        if !self.ring.saw(record.position) {
-            *self.refused.entry("position out of reach").or_default() += 1;
-        } else if !self.will_have(record.position) {
-            self.accept_record(now, record, None);
-        }
     }
 
     fn tell_progress(&mut self) {
         let Some(session) = &self.catching_up.session else {
             return;
         };
-        let (peer, done, total) = (session.peer, session.received, session.total);
+        let (peer, (done, total)) = (session.peer, session.pull.progress());
         if done > 0 {
             self.notice(Notice::CatchingUp { peer, done, total });
         }
     }
 
-    /// Asks the next question: first all comparisons, then the records.
+    /// Asks the next question; records only once the last portion is written.
     fn ask_next(&mut self, now: Time) {
-        let Some(session) = self.catching_up.session.as_mut().filter(|session| !session.asked) else {
-            return;
-        };
-        if let Some(range) = session.todo.pop() {
-            session.asked = true;
-            let (stream, summary) = (session.stream, self.digest.summary(range));
-            self.send_frame(stream, &Frame::Compare(range, summary));
-        } else if session.wanted.is_empty() {
-            self.end_session(now);
-        } else {
-            self.fetch_more(now);
-        }
-    }
-
-    /// Fetches the next portion, if the last one is written.
-    fn fetch_more(&mut self, now: Time) {
         let room = self.unheld.len() < UNWRITTEN_MAX;
-        let Some(session) = self.catching_up.session.as_mut().filter(|session| !session.asked) else {
+        let Some(session) = self.catching_up.session.as_mut() else {
             return;
         };
-        session.silent_until = session.silent_until.max(now.after_us(1));
-        if room && session.todo.is_empty() && !session.wanted.is_empty() {
-            session.asked = true;
-            session.silent_until = now.after_us(SILENCE_US);
-            let (stream, wanted) = (session.stream, first_intervals(&session.wanted));
-            self.send_frame(stream, &Frame::Fetch(wanted));
+        match session.pull.next(&self.digest, room) {
+            Next::Ask(frame) => {
+                session.silent_until = now.after_us(SILENCE_US);
+                let stream = session.stream;
+                self.send_frame(stream, &frame);
+            }
+            // The own disk is what it waits for, so the peer's silence is no fault.
+            Next::Wait if !room => session.silent_until = now.after_us(SILENCE_US),
+            Next::Wait => {}
+            Next::Over => self.end_session(now, true),
         }
     }
 
     /// A session is over, for whatever reason.
-    fn end_session(&mut self, now: Time) {
+    fn end_session(&mut self, now: Time, complete: bool) {
         let Some(session) = self.catching_up.session.take() else {
             return;
         };
+        let (received, _) = session.pull.progress();
         self.actions
             .push(Action::Stream(session.stream, StreamAction::Close));
-        if session.received > 0 {
+        if received > 0 {
             self.notice(Notice::CaughtUp {
                 peer: session.peer,
-                received: session.received,
+                received,
             });
         }
-        self.after_session(now, session.received > 0 || !session.wanted.is_empty());
+        if let Some(source) = session.source {
+            self.source_done(now, source, received, complete);
+        }
+        self.after_session(now, received > 0 || session.pull.is_wanting());
     }
 
     /// When the next session is due: soon while sessions find something.
-    fn after_session(&mut self, now: Time, found: bool) {
-        if self.catching_up.reconciling.is_some() {
-            self.catching_up.next_at = None;
-            if self
-                .catching_up
-                .reconciling
-                .as_ref()
-                .is_some_and(|members| !members.is_empty())
-            {
-                self.catching_up.next_at = Some(now);
-            }
+    pub(super) fn after_session(&mut self, now: Time, found: bool) {
+        if let Some(at) = self.next_source_at() {
+            self.catching_up.next_at = Some(at.max(now));
             return;
         }
         self.catching_up.found |= found;
@@ -329,45 +292,5 @@ impl Node {
         };
         let alone = self.ring.installed().is_none_or(|state| state.alone());
         self.catching_up.next_at = (!alone && self.may_catch_up()).then(|| now.after_us(wait));
-    }
-
-    /// The user asks for a reconciliation: everybody is told.
-    pub(super) fn start_reconcile(&mut self, now: Time) {
-        let nonce = self.dice.random();
-        self.multicast(&Body::Reconcile { nonce });
-        self.on_reconcile(now, nonce);
-    }
-
-    /// Gets what is missing from every member, then puts the own replica in canonical order.
-    pub(super) fn on_reconcile(&mut self, now: Time, nonce: u64) {
-        if self.catching_up.last_nonce == Some(nonce) || self.leaving.is_some() {
-            return;
-        }
-        self.catching_up.last_nonce = Some(nonce);
-        let me = self.me();
-        let members = self
-            .ring
-            .installed()
-            .map_or(Vec::new(), |state| state.members.clone());
-        self.end_delays(now);
-        self.catching_up.reconciling = Some(members.into_iter().filter(|member| *member != me).collect());
-        self.catching_up.next_at = Some(now);
-    }
-
-    /// All members were compared with, and what came is written: the replica is rewritten up to here.
-    fn rewrite_if_reconciled(&mut self, _now: Time) {
-        let compared = self.catching_up.reconciling.as_ref().is_some_and(Vec::is_empty);
-        if !compared || self.catching_up.session.is_some() || !self.unheld.is_empty() {
-            return;
-        }
-        self.catching_up.reconciling = None;
-        if let Some(cut) = self.held.last() {
-            self.store(
-                super::face::Store::Rewrite { cut },
-                Some(super::AfterStore::Rewritten),
-            );
-        } else {
-            self.notice(Notice::Reconciled { records: 0 });
-        }
     }
 }

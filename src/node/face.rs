@@ -582,6 +582,8 @@ pub struct Restart {
     pub epoch: Epoch,
     /// What is in the state after rollback and recovery from the own replica.
     pub held: PositionSet,
+    /// Records of the replica file that stand behind one that belongs behind them.
+    pub out_of_order: u64,
     /// All ids in the replica file, in the state or not.
     pub ids: IdSet,
     /// Digests of what is in the state.

@@ -8,11 +8,15 @@
 
 mod asking;
 mod catching_up;
+mod disorder;
 pub mod face;
 mod leaving;
 mod outbox;
+pub mod pulling;
+mod reconciling;
 mod relay;
-mod serving;
+pub mod round;
+pub mod serving;
 mod status;
 mod ticks;
 mod tracing;
@@ -32,10 +36,12 @@ use crate::words::{Incarnation, Member, MessageId, Position, RingId, Seq, Time};
 
 use asking::Asking;
 use catching_up::CatchingUp;
+use disorder::Disorder;
 use face::{
     Action, CheckpointState, Command, Config, Event, Exit, LoadId, Notice, Restart, Store, StreamId, Ticket,
 };
 use outbox::Line;
+use reconciling::Reconciling;
 use serving::Serving;
 use ticks::Ticks;
 use tracing::Traces;
@@ -54,8 +60,8 @@ enum AfterStore {
     Checkpoint,
     /// The last checkpoint of this life is there.
     LastCheckpoint,
-    /// The replica is in canonical order.
-    Rewritten,
+    /// The replica is in canonical order up to here.
+    Rewritten(Position),
     /// The new incarnation may be used.
     Reborn,
     /// The chunk is accepted.
@@ -85,6 +91,7 @@ pub struct Node {
     /// What is in the state, written and synced.
     held: PositionSet,
     digest: Digest,
+    disorder: Disorder,
     /// All ids in the replica file.
     ids: IdSet,
     /// Delivered and not yet held: by id.
@@ -102,6 +109,7 @@ pub struct Node {
     traces: Traces,
     asking: Option<Asking>,
     catching_up: CatchingUp,
+    reconciling: Reconciling,
     serving: BTreeMap<StreamId, Serving>,
     loads: BTreeMap<LoadId, StreamId>,
     last_load: LoadId,
@@ -112,6 +120,8 @@ pub struct Node {
     accepted: u64,
     sent: u64,
     delivered_count: u64,
+    /// When something happened last.
+    last_now: Time,
     order: OrderDigest,
     last_order: OrderDigest,
     actions: Vec<Action>,
@@ -143,6 +153,7 @@ impl Node {
             after: BTreeMap::new(),
             outbox: BTreeMap::new(),
             delivered: restart.held.last(),
+            disorder: Disorder::found(restart.out_of_order, restart.held.last()),
             held: restart.held,
             digest: restart.digest,
             ids: restart.ids,
@@ -157,6 +168,7 @@ impl Node {
             traces: Traces::default(),
             asking: None,
             catching_up: CatchingUp::default(),
+            reconciling: Reconciling::default(),
             serving: BTreeMap::new(),
             loads: BTreeMap::new(),
             last_load: LoadId(0),
@@ -167,6 +179,7 @@ impl Node {
             accepted: 0,
             sent: 0,
             delivered_count: 0,
+            last_now: now,
             order: OrderDigest::default(),
             last_order: OrderDigest::default(),
             actions: Vec::new(),
@@ -176,6 +189,10 @@ impl Node {
         for (id, content) in restart.outbox {
             node.take_old_line(id, content);
         }
+        let accepted = restart.accepted.into_iter().map(|a| (a.position.ring, a.chunk)).collect();
+        for delivery in node.ring.restore(now, accepted) {
+            node.take_stored(now, delivery);
+        }
         node.relay(now);
         let actions = std::mem::take(&mut node.actions);
         (node, actions)
@@ -183,6 +200,7 @@ impl Node {
 
     /// Something happened. Returns what is to be done, in order.
     pub fn handle(&mut self, now: Time, event: Event) -> Vec<Action> {
+        self.last_now = now;
         match event {
             Event::Datagram {
                 from,
@@ -216,6 +234,7 @@ impl Node {
             asking,
             leaving,
             self.catching_up.deadline(),
+            self.reconciling.deadline(),
         ];
         own.into_iter().flatten().chain(self.ring.deadline()).min()
     }
@@ -255,6 +274,7 @@ impl Node {
         self.write_due(now);
         self.ask_again(now);
         self.tick_catching_up(now);
+        self.tick_reconciling(now);
         if self.checkpoint_at.is_some_and(|at| at <= now) {
             self.checkpoint_at = Some(now.after_us(self.config.checkpoint_every_us));
             if self.dirty {
@@ -277,7 +297,8 @@ impl Node {
                     Body::InquiryAnswer { nonce, known } => {
                         self.on_inquiry_answer(now, sender, nonce, &known)
                     }
-                    Body::Reconcile { nonce } => self.on_reconcile(now, nonce),
+                    Body::Reconcile(ask) => self.on_reconcile(now, sender.id, Some(from), ask),
+                    Body::Reconciled(answer) => self.on_reconciled(now, sender, from, answer),
                     ring_body @ (Body::Data(_)
                     | Body::Repair(_)
                     | Body::Token(_)
@@ -357,10 +378,7 @@ impl Node {
                     self.notice(Notice::Checkpointed);
                     self.actions.push(Action::Exit(Exit::Left));
                 }
-                AfterStore::Rewritten => {
-                    let records = self.held.len();
-                    self.notice(Notice::Reconciled { records });
-                }
+                AfterStore::Rewritten(cut) => self.rewritten(now, cut),
                 AfterStore::Reborn => self.begin_new_life(now),
                 AfterStore::Accepted(ring, seq) => self.ring.accepted(now, ring, seq),
             }
@@ -377,6 +395,9 @@ impl Node {
     /// Writes a checkpoint.
     fn checkpoint(&mut self, leaving: bool) {
         self.dirty = false;
+        if let Some(up_to) = self.unheld.is_empty().then(|| self.ring.accepted_and_written()).flatten() {
+            self.marker_then_forget(up_to);
+        }
         let state = CheckpointState {
             ring: self.ring.installed().map(|state| state.id),
             delivered: self.delivered,
@@ -424,21 +445,16 @@ impl Node {
             high: self.ring.high(),
         };
         let seed = self.dice.random();
-        self.ring = Ring::new(settings, seed, now);
+        let ring = Ring::new(settings, seed, now);
+        let before = std::mem::replace(&mut self.ring, ring);
+        self.ring.inherit(before);
         self.counter = 0;
         self.outbox.values_mut().for_each(Line::undecide);
     }
 
     /// Whether this message is known here: in the replica file, on its way there, or in the repair buffer.
     fn knows(&self, id: MessageId) -> bool {
-        let buffered = |id| {
-            let state = self.ring.installed()?;
-            let undelivered = state.delivered_up_to.next().0..=state.buffer.highest().0;
-            undelivered
-                .into_iter()
-                .find(|n| state.buffer.get(Seq(*n)).is_some_and(|chunk| chunk.id == id))
-        };
-        self.ids.contains(id) || self.unheld.contains_key(&id) || buffered(id).is_some()
+        self.ids.contains(id) || self.unheld.contains_key(&id) || self.ring.buffers(id)
     }
 
     /// A record's place in the books once it is durable.

@@ -13,6 +13,8 @@ use crate::words::{MessageId, NodeId, Time, WallTime};
 pub(super) struct Line {
     pub(super) content: Bytes,
     tag: Option<u64>,
+    /// It may have been stamped before: offered anew only after asking.
+    again: bool,
     pub(super) state: LineState,
 }
 
@@ -68,6 +70,7 @@ impl Node {
                 let line = Line {
                     content: content.clone(),
                     tag: Some(tag),
+                    again: false,
                     state: LineState::Syncing,
                 };
                 self.outbox.insert(id, line);
@@ -112,6 +115,7 @@ impl Node {
             Line {
                 content,
                 tag: None,
+                again: false,
                 state: LineState::Undecided,
             },
         );
@@ -127,9 +131,37 @@ impl Node {
             return;
         };
         line.state = LineState::Offered;
+        line.again = true;
         let content = line.content.clone();
         self.notice(Notice::OfferedAgain { id });
         self.ring.offer(now, Offer { id, content });
+    }
+
+    /// A new ring: lines that nobody here has are asked about again: those that a peer had, those that wait to be
+    /// stamped for the second time, and with a quorum those that were stamped in a ring whose order did not count.
+    pub(super) fn undecide_void_lines(&mut self) {
+        let void: Vec<MessageId> = self
+            .outbox
+            .iter()
+            .filter(|(id, line)| self.is_void(**id, line.state, line.again))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in void {
+            self.ring.withdraw(id);
+            if let Some(line) = self.outbox.get_mut(&id) {
+                line.undecide();
+            }
+        }
+    }
+
+    fn is_void(&self, id: MessageId, state: LineState, again: bool) -> bool {
+        let gone = match state {
+            LineState::Syncing | LineState::Undecided => false,
+            LineState::Ordered => true,
+            LineState::Offered if self.ring.is_queued(id) => again,
+            LineState::Offered => self.config.quorum > 0,
+        };
+        gone && !self.knows(id)
     }
 
     /// Lines of earlier lives of which it is not known whether they were ordered, oldest first.

@@ -38,6 +38,11 @@ impl Node {
                     Some(AfterStore::Accepted(ring, seq)),
                 );
             }
+            Output::Adopted(ring) => {
+                let before = crate::words::Position { ring, seq: crate::words::Seq(0) };
+                self.store(Store::AcceptForget(before), None);
+                self.ticks.forget_before(ring);
+            }
             Output::Installed(installed) => self.on_installed(now, installed),
             Output::RowsChanged => self.update_ticks(now),
             Output::Requested => self.notice(Notice::Request),
@@ -87,6 +92,7 @@ impl Node {
             first: installed.first,
         });
         self.dirty = true;
+        self.undecide_void_lines();
         self.ask_about_old_lines(now);
         self.catch_up_soon(now);
     }

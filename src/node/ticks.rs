@@ -39,6 +39,11 @@ impl Ticks {
             .retain(|_, tick| !tick.eligible.is_subset(&tick.confirmed));
     }
 
+    /// Messages of rings before this one may be void: nobody's numbers speak of them any more.
+    pub(super) fn forget_before(&mut self, ring: RingId) {
+        self.followed.retain(|position, _| position.ring >= ring);
+    }
+
     /// The first own message that is not held by all, with the members that are missing.
     pub(super) fn unconfirmed(&self) -> Option<(Position, Vec<Member>)> {
         let (position, tick) = self.followed.first_key_value()?;
@@ -73,8 +78,8 @@ impl Node {
         let Some(state) = self.ring.installed().filter(|_| !self.ticks.followed.is_empty()) else {
             return;
         };
-        if self.ticks.ring != Some(state.id) {
-            // The news of a ring change is still on its way.
+        if self.ticks.ring != Some(state.id) || !self.ring.may_grant() {
+            // The news of a ring change is still on its way, or the ring is below the quorum and delivers nothing.
             return;
         }
         let held: Vec<(Member, _)> = state

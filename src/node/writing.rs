@@ -62,6 +62,9 @@ impl Node {
             self.rooms.insert(content.room);
         }
         let own = record.id.sender.id == self.config.id;
+        if own {
+            self.ring.withdraw(record.id);
+        }
         if !known {
             let late = ring_seq.is_none();
             self.notice(Notice::Message {
@@ -78,6 +81,25 @@ impl Node {
         let writing = Writing { record, ring_seq };
         self.delayed
             .insert((now.after_us(delay_us), self.delayed_count), writing);
+    }
+
+    /// A message that was accepted and delivered in an earlier life, and perhaps not written.
+    pub(super) fn take_stored(&mut self, now: Time, delivery: Delivery) {
+        let Delivery { position, id, content } = delivery;
+        let sound = Content::from_bytes(&content).is_ok();
+        if let Ok(record) = Record::new(id, position, content)
+            && sound
+            && !self.ids.contains(id)
+        {
+            self.accept_record(now, record, None);
+        }
+    }
+
+    /// With a quorum: the marker first, then the forgetting, so that a crash between leaves the lineage known.
+    pub(super) fn marker_then_forget(&mut self, up_to: Position) {
+        let now = self.last_now;
+        self.relay(now);
+        self.store(Store::AcceptForget(up_to), None);
     }
 
     /// The artificial delay of one message.
@@ -122,9 +144,16 @@ impl Node {
         for Writing { record, ring_seq } in batch {
             let (id, position) = (record.id, record.position);
             match moved.iter().find(|moved| moved.id == id) {
-                Some(moved) if moved.to == position => self.move_record(&record, *moved),
+                Some(moved) if moved.to == position => {
+                    self.disorder.appended(position);
+                    self.disorder.gave_up();
+                    self.move_record(&record, *moved);
+                }
                 Some(moved) => self.notice(Notice::Moved(*moved)),
-                None => self.hold(&record),
+                None => {
+                    self.disorder.appended(position);
+                    self.hold(&record);
+                }
             }
             if self.unheld.get(&id).is_some_and(|at| *at == position) {
                 self.unheld.remove(&id);

@@ -3,6 +3,7 @@
 //! Contents of messages are never shown, and paths come here already free of control characters.
 
 use std::fmt::Write;
+use std::net::SocketAddrV4;
 
 use serde::Serialize;
 
@@ -20,8 +21,10 @@ pub enum Result {
     Equal,
     /// It was not, and is now.
     Rewritten,
-    /// It is not, and was only looked at.
+    /// It is not: it was only looked at, or somebody talked.
     Differs,
+    /// A live node that stopped answering.
+    Lost,
 }
 
 impl Result {
@@ -31,6 +34,7 @@ impl Result {
             Result::Equal => "equal",
             Result::Rewritten => "rewritten",
             Result::Differs => "differs",
+            Result::Lost => "lost",
         }
     }
 }
@@ -40,8 +44,10 @@ impl Result {
 pub struct ReplicaReport {
     /// The node, if the file is named after one.
     pub node: Option<u16>,
-    /// The file.
+    /// The file; of a live node the address it answered from.
     pub path: String,
+    /// Whether it is a live node's, who wrote it itself.
+    pub live: bool,
     /// Records in it before.
     pub records: u64,
     /// Messages that others have and it lacked.
@@ -60,10 +66,31 @@ pub struct ReplicaReport {
     pub conflicts: u64,
     /// What became of it.
     pub result: Result,
+    /// Records that a live node got in the course of it.
+    pub received: u64,
     /// Files in which lines of it were set aside.
     pub set_aside: Vec<String>,
     /// The first damaged lines, described.
     pub damage: Vec<String>,
+}
+
+/// What is known of a live node's replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveReplica {
+    /// Its id.
+    pub node: u16,
+    /// Where it answered from.
+    pub address: SocketAddrV4,
+    /// Records in it before.
+    pub records: u64,
+    /// Messages that others have and it lacked, at least.
+    pub missing: u64,
+    /// Lines that did not stand where they belong.
+    pub out_of_order: u64,
+    /// Records that it got.
+    pub received: u64,
+    /// What became of it.
+    pub result: Result,
 }
 
 impl ReplicaReport {
@@ -74,6 +101,7 @@ impl ReplicaReport {
         ReplicaReport {
             node,
             path,
+            live: false,
             records: survey.records,
             missing: tally.missing,
             out_of_order: survey.out_of_order,
@@ -83,14 +111,37 @@ impl ReplicaReport {
             moved: tally.moved,
             conflicts: tally.conflicts,
             result: if equal { Result::Equal } else { Result::Differs },
+            received: 0,
             set_aside: Vec::new(),
             damage: survey.shown.iter().map(describe).collect(),
+        }
+    }
+
+    /// The report of a live node, by what it said of itself.
+    pub fn of_live(live: LiveReplica) -> ReplicaReport {
+        ReplicaReport {
+            node: Some(live.node),
+            path: live.address.to_string(),
+            live: true,
+            records: live.records,
+            missing: live.missing,
+            out_of_order: live.out_of_order,
+            damaged: 0,
+            torn: false,
+            duplicates: 0,
+            moved: 0,
+            conflicts: 0,
+            result: live.result,
+            received: live.received,
+            set_aside: Vec::new(),
+            damage: Vec::new(),
         }
     }
 
     /// What the replica is called in the table.
     fn label(&self) -> String {
         match self.node {
+            Some(node) if self.live => format!("node {node} (live)"),
             Some(node) => format!("node {node}"),
             None => self.path.clone(),
         }
@@ -107,6 +158,7 @@ impl ReplicaReport {
         note(u64::from(self.torn), "torn line at the end");
         note(self.duplicates, "lines more than once");
         note(self.moved, "moved to a lower position");
+        note(self.received, "messages filled in by the node itself");
         let lines: Vec<&str> = notes.iter().map(String::as_str).collect();
         let lines = lines.into_iter().chain(self.damage.iter().map(String::as_str));
         let asides = self.set_aside.iter().map(|path| format!("set aside in {path}"));
@@ -126,6 +178,8 @@ pub struct Report {
     pub conflicts: u64,
     /// The first of them.
     pub shown: Vec<Conflict>,
+    /// Whether it was only a check.
+    pub checked: bool,
 }
 
 /// The last JSON object.
@@ -137,6 +191,8 @@ struct Summary {
     conflict: Vec<String>,
     differing: usize,
     rewritten: usize,
+    live: usize,
+    lost: usize,
     equal: bool,
 }
 
@@ -152,7 +208,15 @@ struct Object<'a, T> {
 impl Report {
     /// Whether the replicas are equal now.
     pub fn is_equal(&self) -> bool {
-        self.count(Result::Differs) == 0
+        self.count(Result::Differs) + self.count(Result::Lost) == 0
+    }
+
+    /// Live nodes hold this many messages more than all files together, or others.
+    pub fn files_lack(&mut self, messages: u64) {
+        for file in self.replicas.iter_mut().filter(|replica| !replica.live) {
+            file.missing = file.missing.saturating_add(messages);
+            file.result = Result::Differs;
+        }
     }
 
     /// How many replicas have this result.
@@ -211,6 +275,8 @@ impl Report {
             conflict: self.described(),
             differing: self.count(Result::Differs),
             rewritten: self.count(Result::Rewritten),
+            live: self.replicas.iter().filter(|replica| replica.live).count(),
+            lost: self.count(Result::Lost),
             equal: self.is_equal(),
         };
         text + &object("summary", &summary)
@@ -219,13 +285,21 @@ impl Report {
     /// The last line of the table.
     fn verdict(&self) -> String {
         let (all, messages) = (self.replicas.len(), self.messages);
+        if let lost @ 1.. = self.count(Result::Lost) {
+            return format!(
+                "{messages} messages; {lost} of {all} replicas lost: the node stopped answering; run again when it is back\n"
+            );
+        }
         match (self.count(Result::Rewritten), self.count(Result::Differs)) {
             (0, 0) => format!("{messages} messages; {all} of {all} replicas are equal; nothing to do\n"),
             (rewritten, 0) => {
                 format!("{messages} messages; {rewritten} of {all} replicas rewritten; all are equal now\n")
             }
-            (_, differing) => format!(
+            (_, differing) if self.checked => format!(
                 "{messages} messages; {differing} of {all} replicas differ; nothing was changed, run without --check to reconcile\n"
+            ),
+            (_, differing) => format!(
+                "{messages} messages; {differing} of {all} replicas still differ: somebody talked, or there is a conflict; run again when it is quiet\n"
             ),
         }
     }
@@ -303,6 +377,7 @@ mod tests {
             messages: 1200,
             conflicts: 0,
             shown: Vec::new(),
+            checked: true,
         }
     }
 

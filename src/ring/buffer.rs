@@ -64,6 +64,11 @@ impl Buffer {
         seq <= self.received_up_to || self.get(seq).is_some()
     }
 
+    /// The first number that is not forgotten.
+    pub fn kept_from(&self) -> Seq {
+        self.base
+    }
+
     /// Received without a gap up to here.
     pub fn received_up_to(&self) -> Seq {
         self.received_up_to

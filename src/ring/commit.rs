@@ -123,10 +123,11 @@ impl Ring {
     /// What this node has of the ring installed last, for its row.
     fn report(&self, members: usize, left: usize) -> OldRing {
         let most = RANGES_MAX.min(RANGES_TOGETHER_MAX / members.max(1)).min(left);
-        match &self.installed {
+        match self.old_ring() {
             Some(state) => OldRing {
                 ring: Some(state.id),
                 high: self.high.max(state.high).max(state.buffer.highest()),
+                kept_from: state.buffer.kept_from(),
                 received_up_to: state.buffer.received_up_to(),
                 delivered_up_to: state.delivered_up_to,
                 above: state.buffer.above(most),
@@ -134,6 +135,7 @@ impl Ring {
             None => OldRing {
                 ring: None,
                 high: self.high,
+                kept_from: Seq(1),
                 received_up_to: Seq(0),
                 delivered_up_to: Seq(0),
                 above: Vec::new(),
@@ -203,7 +205,7 @@ impl Ring {
     fn reports_are_sound(&self, commit: &Commit) -> bool {
         let reports = || commit.rows.iter().filter_map(|row| row.old.as_ref());
         let ranges: usize = reports().map(|old| old.above.len()).sum();
-        let installed = self.installed.as_ref();
+        let installed = self.old_ring();
         let reach = |old: &OldRing| match installed.filter(|state| old.ring == Some(state.id)) {
             Some(state) => Seq(state.buffer.received_up_to().0 + SPAN_MAX),
             None => Seq(self.high.0 + JUMP_MAX),

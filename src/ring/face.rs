@@ -64,6 +64,8 @@ pub enum Output {
     Deliver(Delivery),
     /// With a quorum: store this chunk, then call [`Ring::accepted`].
     Accept(RingId, Chunk),
+    /// With a quorum: everything stored of rings before this one is void.
+    Adopted(RingId),
     /// A new ring is installed; deliveries before this belong to older rings.
     Installed(Installed),
     /// What members have received or written has changed.

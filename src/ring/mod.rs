@@ -29,6 +29,7 @@ mod commit;
 mod deadlines;
 mod face;
 mod gather;
+mod lineage;
 mod newcomers;
 mod operational;
 mod passing;
@@ -43,7 +44,7 @@ use std::net::SocketAddrV4;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use crate::wire::Body;
-use crate::words::{Epoch, Incarnation, Member, NodeId, Position, RingId, Seq, Time};
+use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq, Time};
 
 pub use deadlines::Deadlines;
 pub use face::{Expelled, Installed, Offer, Output, Peer, RingCounters, Settings};
@@ -78,6 +79,10 @@ pub struct Ring {
     phase: Phase,
     /// The ring installed last. It stays, with its buffer, until the next one is installed.
     installed: Option<RingState>,
+    /// With a quorum: the last ring of the lineage, while the installed one is too small to belong to it.
+    lineage: Option<RingState>,
+    /// With a quorum: what is accepted was forgotten up to here.
+    forgotten: Option<Position>,
     deadlines: Deadlines,
     /// The largest epoch seen or proposed; stored before it is used.
     epoch: Epoch,
@@ -115,6 +120,8 @@ impl Ring {
             dice: SmallRng::seed_from_u64(seed),
             phase: Phase::Operational,
             installed: None,
+            lineage: None,
+            forgotten: None,
             deadlines: Deadlines::default(),
             epoch: settings.epoch,
             high: settings.high,
@@ -214,6 +221,25 @@ impl Ring {
     /// How many messages wait to be stamped.
     pub fn queued(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Whether a message was received and not delivered yet.
+    pub fn buffers(&self, id: MessageId) -> bool {
+        let rings = [&self.installed, &self.lineage];
+        rings.into_iter().flatten().any(|state| {
+            let mut undelivered = state.delivered_up_to.next().0..=state.buffer.highest().0;
+            undelivered.any(|seq| state.buffer.get(Seq(seq)).is_some_and(|chunk| chunk.id == id))
+        })
+    }
+
+    /// A message has its place already: it is not stamped again.
+    pub fn withdraw(&mut self, id: MessageId) {
+        self.queue.retain(|offer| offer.id != id);
+    }
+
+    /// Whether a message waits to be stamped.
+    pub fn is_queued(&self, id: MessageId) -> bool {
+        self.queue.iter().any(|offer| offer.id == id)
     }
 
     /// While gathering: the ids that have not been heard or do not agree.
@@ -357,8 +383,8 @@ impl Ring {
             Body::Nack { ring, ranges } => self.on_nack(sender, ring, &ranges),
             Body::Leave { ring } => self.on_leave(now, sender, ring),
             Body::Refuse(refuse) => self.on_refuse(sender, from, refuse),
-            Body::Inquiry { .. } | Body::InquiryAnswer { .. } | Body::Reconcile { .. } => {
-                self.counters.senseless += 1;
+            Body::Inquiry { .. } | Body::InquiryAnswer { .. } | Body::Reconcile(_) | Body::Reconciled(_) => {
+                self.counters.senseless += 1
             }
         }
         self.expect_token(now);

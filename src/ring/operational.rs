@@ -7,7 +7,7 @@
 use super::bugs::{self, Bug};
 use super::state::{Holding, RingState};
 use super::{Output, Phase, Ring, repair};
-use crate::wire::{Body, Chunk, Data, FRAGMENTS_MAX, HEADER_BYTES, Pace, Token};
+use crate::wire::{Body, Chunk, Data, FRAGMENTS_MAX, HEADER_BYTES, Token};
 use crate::words::{Hop, Member, Position, Time};
 
 /// Datagrams of new messages that may be under way in the whole ring within one rotation.
@@ -160,7 +160,7 @@ impl Ring {
     }
 
     /// Whether messages may be stamped: a ring smaller than the quorum grants nothing.
-    pub(super) fn may_grant(&self) -> bool {
+    pub fn may_grant(&self) -> bool {
         let members = self.installed.as_ref().map_or(0, |state| state.members.len());
         members >= usize::from(self.settings.quorum)
     }

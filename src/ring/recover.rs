@@ -22,6 +22,8 @@ pub(super) struct Recovering {
     pub(super) state: RingState,
     /// What each member from my old ring has of it, me included.
     pub(super) together: BTreeMap<Member, OldRing>,
+    /// The members that were in the same ring as I before.
+    companions: Vec<Member>,
     /// What I still lack of what they have: numbers.
     pub(super) wanted: Vec<(Seq, Seq)>,
     /// Whom I asked last, as an index into those who have it.
@@ -32,21 +34,14 @@ pub(super) struct Recovering {
 
 /// Whether a member has this number of its old ring.
 fn has(old: &OldRing, seq: Seq) -> bool {
-    seq <= old.received_up_to
-        || old
-            .above
-            .iter()
-            .any(|(first, last)| *first <= seq && seq <= *last)
+    let contiguous = old.kept_from <= seq && seq <= old.received_up_to;
+    contiguous || old.above.iter().any(|(first, last)| *first <= seq && seq <= *last)
 }
 
 /// The numbers above `received_up_to` that any of these members has.
 fn union(together: &BTreeMap<Member, OldRing>) -> Vec<(Seq, Seq)> {
-    let upper = together
-        .values()
-        .map(|old| old.received_up_to)
-        .max()
-        .unwrap_or_default();
-    let mut ranges = vec![(Seq(1), upper)];
+    let mut ranges: Vec<(Seq, Seq)> =
+        together.values().map(|old| (old.kept_from, old.received_up_to)).collect();
     ranges.extend(together.values().flat_map(|old| old.above.iter().copied()));
     ranges.retain(|(first, last)| first <= last);
     ranges
@@ -66,15 +61,22 @@ impl Ring {
         let high = rows.values().map(|old| old.high).max().unwrap_or_default();
         self.high = self.high.max(high);
         let my_old = rows[&me].ring;
-        let together: BTreeMap<Member, OldRing> = rows
-            .into_iter()
-            .filter(|(member, old)| *member == me || (old.ring == my_old && my_old.is_some()))
-            .collect();
+        let came_along = |member: &Member, old: &OldRing| *member == me || (old.ring == my_old && my_old.is_some());
+        let companions = rows.iter().filter(|(member, old)| came_along(member, old)).map(|(m, _)| *m).collect();
+        let quorum = self.settings.quorum > 0;
+        let together: BTreeMap<Member, OldRing> = if quorum && self.counts(members.len()) {
+            self.adopt(now, &rows)
+        } else if quorum {
+            BTreeMap::new()
+        } else {
+            rows.into_iter().filter(|(member, old)| came_along(member, old)).collect()
+        };
         let state = RingState::new(commit.ring, members, me, high.next(), now);
         let wanted = self.lacking_of(&together);
         let recovering = Recovering {
             state,
             together,
+            companions,
             wanted,
             asked: 0,
             sent_commit: None,
@@ -97,11 +99,7 @@ impl Ring {
 
     /// What the others from my old ring have and I lack.
     fn lacking_of(&self, together: &BTreeMap<Member, OldRing>) -> Vec<(Seq, Seq)> {
-        let Some(state) = self
-            .installed
-            .as_ref()
-            .filter(|_| !bugs::on(Bug::RecoverySkipped))
-        else {
+        let Some(state) = self.old_ring().filter(|_| !bugs::on(Bug::RecoverySkipped)) else {
             return Vec::new();
         };
         let mut lacking: Vec<Seq> = Vec::new();
@@ -145,7 +143,9 @@ impl Ring {
         let Phase::Recover(recovering) = &mut self.phase else {
             return;
         };
-        let Some(old) = self.installed.as_mut().filter(|state| state.id == ring) else {
+        let quorum = self.settings.quorum;
+        let counted = self.installed.as_mut().filter(|state| state.members.len() >= usize::from(quorum));
+        let Some(old) = self.lineage.as_mut().or(counted).filter(|state| state.id == ring) else {
             self.counters.fenced += 1;
             return;
         };
@@ -155,7 +155,12 @@ impl Ring {
                 .wanted
                 .iter()
                 .any(|(first, last)| *first <= chunk.seq && chunk.seq <= *last);
+            let copy = (quorum > 0).then(|| chunk.clone());
             if wanted && old.buffer.insert(chunk) {
+                if let Some(chunk) = copy {
+                    self.unaccepted.insert(chunk.seq);
+                    self.out.push(Output::Accept(ring, chunk));
+                }
                 self.counters.repaired_for_me += 1;
                 progress = true;
             }
@@ -213,7 +218,10 @@ impl Ring {
     /// Whether this node has all it can get of its old ring.
     pub(super) fn has_recovered(&self) -> bool {
         match &self.phase {
-            Phase::Recover(recovering) => recovering.wanted.is_empty(),
+            Phase::Recover(recovering) => {
+                let stored = self.unaccepted.is_empty() || !self.counts(recovering.state.members.len());
+                recovering.wanted.is_empty() && stored
+            }
             Phase::Operational => true,
             Phase::Gather(_) | Phase::Commit(_) => false,
         }
@@ -229,25 +237,24 @@ impl Ring {
             "a node that lacks something does not install"
         );
         let new = recovering.state;
-        let old = self.installed.take();
-        let (old_id, old_members) = match old {
-            Some(mut old) => {
-                for delivery in old.deliver_rest() {
-                    self.deliver(delivery);
-                }
-                (Some(old.id), old.members)
-            }
+        let (old_id, old_members) = match &self.installed {
+            Some(old) => (Some(old.id), old.members.clone()),
             None => (None, Vec::new()),
         };
+        for delivery in self.succeed(new.members.len()) {
+            self.deliver(delivery);
+        }
+        if self.settings.quorum > 0 && self.counts(new.members.len()) {
+            self.store_marker(new.id, Seq(new.first.0 - 1));
+        }
         self.out.push(Output::Installed(Installed {
             ring: new.id,
             members: new.members.clone(),
-            together: recovering.together.keys().copied().collect(),
+            together: recovering.companions,
             old: old_id,
             old_members,
             first: new.first,
         }));
-        self.unaccepted.clear();
         let lead = new.members.first() == Some(&self.settings.me) && !new.alone();
         self.installed = Some(new);
         self.multicast_heard = now;

@@ -129,9 +129,12 @@ impl Ring {
 
     /// With a quorum: this chunk is on disk.
     pub fn accepted(&mut self, now: Time, ring: RingId, seq: Seq) {
-        if self.installed.as_ref().is_some_and(|state| state.id == ring) {
+        if self.old_ring().is_some_and(|state| state.id == ring) {
             self.unaccepted.remove(&seq);
             self.settle(now);
+            if !self.is_operational() && self.unaccepted.is_empty() {
+                self.hasten(now);
+            }
         }
     }
 
@@ -156,11 +159,13 @@ impl Ring {
 
     /// Somebody lacks chunks: what is here is sent.
     pub(super) fn on_nack(&mut self, sender: Member, ring: RingId, ranges: &[(Seq, Seq)]) {
-        let Some(state) = self.installed.as_ref().filter(|state| state.id == ring) else {
+        let Some(state) = self.ring_here(ring) else {
             self.counters.foreign += 1;
             return;
         };
-        if bugs::on(Bug::NacksDropped) || state.index_of(sender).is_none() {
+        // With a quorum also members of the ring being formed adopt it.
+        let member = state.index_of(sender).is_some() || self.known_members().contains(&sender);
+        if bugs::on(Bug::NacksDropped) || !member {
             return;
         }
         let chunks = chunks_in(state, ranges);

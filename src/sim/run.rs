@@ -56,6 +56,11 @@ fn story(world: &mut World) -> Result<(), Broken> {
     if world.dice.random_bool(0.3) {
         world.config.delay_max_us = 0;
     }
+    if world.dice.random_bool(0.25) {
+        world.config.quorum = count / 2 + 1;
+        world.checker.count("quorum");
+        world.checker.one_order = true;
+    }
     for id in &nodes {
         let wait = world.dice.random_range(0..400_000);
         world.run_until(world.now.after_us(wait))?;
@@ -73,7 +78,12 @@ fn story(world: &mut World) -> Result<(), Broken> {
     }
     heal(world, &nodes)?;
     last_words(world, &nodes)?;
-    converge(world)
+    converge(world)?;
+    // Not after every seed: it costs as much as the whole quiet phase.
+    if world.dice.random_bool(0.25) {
+        reconcile(world)?;
+    }
+    Ok(())
 }
 
 fn some_weather(world: &mut World) -> Weather {
@@ -98,7 +108,8 @@ fn one_fault(world: &mut World, nodes: &[NodeId], number: usize) -> Result<(), B
         45..57 => {
             world.checker.count("crash");
             world.crash(id);
-            if world.dice.random_bool(0.1) {
+            // One order with a quorum is claimed as long as no disk is wiped.
+            if world.config.quorum == 0 && world.dice.random_bool(0.1) {
                 world.checker.count("disk wiped");
                 world.wipe(id);
             }
@@ -125,7 +136,11 @@ fn one_fault(world: &mut World, nodes: &[NodeId], number: usize) -> Result<(), B
             world.checker.count("multicast cut");
             world.multicast_cut.insert(id);
         }
-        95..98 => {
+        95 => {
+            world.checker.count("reconcile");
+            world.command(id, Command::Reconcile)?;
+        }
+        96..98 => {
             world.checker.count("weather");
             world.weather = some_weather(world);
         }
@@ -206,6 +221,30 @@ fn converge(world: &mut World) -> Result<(), Broken> {
         }
     }
     outcome.map_err(|broken| format!("{broken}, {} s after all had healed", QUIET_BOUND_US / 1_000_000))
+}
+
+/// How long a reconciliation may take when all is quiet, in simulated microseconds.
+const RECONCILE_BOUND_US: u64 = 30_000_000;
+
+/// One more reconciliation when all is quiet: every node ends it, and nothing is lost by it.
+fn reconcile(world: &mut World) -> Result<(), Broken> {
+    let nodes = world.alive();
+    let told = |world: &World| world.checker.seen.get("reconciled").copied().unwrap_or(0);
+    let before = told(world);
+    let until = world.now.after_us(RECONCILE_BOUND_US);
+    let asker = nodes[world.dice.random_range(0..nodes.len())];
+    world.command(asker, Command::Reconcile)?;
+    while told(world) < before + nodes.len() as u64 {
+        if world.now >= until {
+            let ended = told(world) - before;
+            return Err(format!(
+                "progress: {ended} of {} nodes ended a reconciliation",
+                nodes.len()
+            ));
+        }
+        world.run_until(world.now.after_us(500_000))?;
+    }
+    world.checker.converged(&world.disks)
 }
 
 /// Which node is in which ring, in words.

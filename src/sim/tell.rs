@@ -26,12 +26,13 @@ pub fn kind(bytes: &Bytes) -> &'static str {
         Some(13) => "inquiry",
         Some(14) => "inquiry-answer",
         Some(15) => "reconcile",
+        Some(16) => "reconciled",
         _ => "garbage",
     }
 }
 
 /// All kinds by name.
-pub const KINDS: [&str; 15] = [
+pub const KINDS: [&str; 16] = [
     "data",
     "repair",
     "token",
@@ -47,6 +48,7 @@ pub const KINDS: [&str; 15] = [
     "inquiry",
     "inquiry-answer",
     "reconcile",
+    "reconciled",
 ];
 
 /// A datagram in words.
@@ -119,7 +121,8 @@ pub fn body(body: &Body) -> String {
         Body::Refuse(refuse) => format!("refuse {refuse:?}"),
         Body::Inquiry { ids, .. } => format!("inquiry about {}", ids.len()),
         Body::InquiryAnswer { known, .. } => format!("inquiry-answer, {} known", known.len()),
-        Body::Reconcile { .. } => "reconcile".into(),
+        Body::Reconcile(ask) => format!("reconcile {:?}", ask.step),
+        Body::Reconciled(answer) => format!("reconciled {:?}", answer.progress),
     }
 }
 

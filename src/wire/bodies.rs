@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::codec::{Reader, Writer};
 use super::{
     Body, Chunk, Commit, CommitRow, Data, FRAGMENTS_MAX, INQUIRY_MAX, Join, MEMBERS_MAX, OldRing, Pace,
-    RANGES_MAX, Refuse, Refused, Repair, Request, Token, TokenRow,
+    RANGES_MAX, Reconcile, Reconciled, Refuse, Refused, Repair, Request, Token, TokenRow,
 };
 use crate::words::{Hop, Incarnation, Member, MessageId, Seq};
 
@@ -38,7 +38,8 @@ impl Body {
             Body::Refuse(_) => 12,
             Body::Inquiry { .. } => 13,
             Body::InquiryAnswer { .. } => 14,
-            Body::Reconcile { .. } => 15,
+            Body::Reconcile(_) => 15,
+            Body::Reconciled(_) => 16,
         }
     }
 
@@ -58,7 +59,9 @@ impl Body {
                 out.member(*target);
                 out.u64(*nonce);
             }
-            Body::ProbeAnswer { nonce } | Body::Reconcile { nonce } => out.u64(*nonce),
+            Body::ProbeAnswer { nonce } => out.u64(*nonce),
+            Body::Reconcile(ask) => ask.write(out),
+            Body::Reconciled(answer) => answer.write(out),
             Body::Nack { ring, ranges } => {
                 out.ring(*ring);
                 out.ranges(ranges);
@@ -103,7 +106,8 @@ impl Body {
                 nonce: from.u64()?,
                 known: message_ids(from)?,
             },
-            15 => Body::Reconcile { nonce: from.u64()? },
+            15 => Body::Reconcile(Reconcile::read(from)?),
+            16 => Body::Reconciled(Reconciled::read(from)?),
             _ => return Err(Refused::UnknownKind),
         })
     }
@@ -355,6 +359,7 @@ impl Commit {
             if let Some(old) = &row.old {
                 out.ring_option(old.ring);
                 out.seq(old.high);
+                out.seq(old.kept_from);
                 out.seq(old.received_up_to);
                 out.seq(old.delivered_up_to);
                 out.ranges(&old.above);
@@ -385,6 +390,7 @@ impl CommitRow {
         let old = OldRing {
             ring: from.ring_option()?,
             high: from.seq()?,
+            kept_from: from.seq()?,
             received_up_to: from.seq()?,
             delivered_up_to: from.seq()?,
             above: from.ranges(RANGES_MAX)?,

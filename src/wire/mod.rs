@@ -20,6 +20,7 @@
 mod bodies;
 pub mod codec;
 mod datagram;
+mod reconciling;
 
 use std::fmt;
 
@@ -28,6 +29,7 @@ use bytes::Bytes;
 use crate::words::{Epoch, Hop, Incarnation, Member, MessageId, RingId, Seq};
 
 pub use datagram::{HEADER_BYTES, decode, encode};
+pub use reconciling::{Progress, Reconcile, ReconcileStep, Reconciled};
 
 /// The version of the wire format.
 pub const VERSION: u8 = 1;
@@ -115,11 +117,11 @@ pub enum Body {
         /// What is known.
         known: Vec<MessageId>,
     },
-    /// (15) By multicast: everybody, catch up and put your replica in canonical order up to this cut.
-    Reconcile {
-        /// To be told apart from a repetition.
-        nonce: u64,
-    },
+    /// (15) By multicast, from a node whose user wants it or from a reconciler: take this step of a
+    /// reconciliation, and answer.
+    Reconcile(Reconcile),
+    /// (16) To who asked for a reconciliation: how far the sender is, at once and when a step is done.
+    Reconciled(Reconciled),
 }
 
 /// New messages of one visit of the token, or a part of them.
@@ -242,6 +244,8 @@ pub struct OldRing {
     pub ring: Option<RingId>,
     /// The highest number it has seen assigned anywhere.
     pub high: Seq,
+    /// The first number it may still have; those below were with everybody, and are forgotten.
+    pub kept_from: Seq,
     /// Received without a gap up to here.
     pub received_up_to: Seq,
     /// What it has above that.

@@ -244,7 +244,8 @@ fn name(text: &str) -> Result<String, String> {
     ))
 }
 
-fn group(text: &str) -> Result<SocketAddrV4, String> {
+/// Reads a multicast group as `A.B.C.D:PORT`.
+pub fn group(text: &str) -> Result<SocketAddrV4, String> {
     let address: SocketAddrV4 = text
         .parse()
         .map_err(|_| "write it as A.B.C.D:PORT, like 224.1.1.1:5007".to_string())?;

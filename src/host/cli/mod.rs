@@ -21,6 +21,8 @@ use crate::replica::content::NAME_BYTES_MAX;
 use crate::words::NodeId;
 use args::Args;
 
+pub use args::group;
+
 /// What the user wants of `node`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invocation {

@@ -81,7 +81,7 @@ impl Story {
     fn reconciled(&mut self, check: bool, full: bool) -> Result<Report, Failure> {
         let options = Options {
             data_dir: self.stage.folder().to_path_buf(),
-            offline: true,
+            live: None,
             check,
             replicas: Vec::new(),
         };

@@ -174,6 +174,7 @@ pub fn open(data_dir: &Path, id: NodeId, options: Options) -> Result<(Disk, Rest
         incarnation: identity.incarnation,
         epoch: identity.epoch,
         held: rolled.state.clone(),
+        out_of_order: survey.out_of_order,
         ids: survey.ids.clone(),
         digest: std::mem::take(&mut survey.digest),
         high: survey.high,

@@ -47,6 +47,9 @@ pub struct Survey {
     pub digest: Digest,
     /// Rooms of messages that the checkpoint lacks.
     pub rooms: BTreeSet<String>,
+    /// Records that stand behind one that belongs behind them.
+    pub out_of_order: u64,
+    highest: Option<Position>,
     /// The highest number.
     pub high: Seq,
     /// The largest epoch.
@@ -149,6 +152,8 @@ impl Survey {
             return;
         }
         self.index.add(position, extent_of(&line));
+        self.out_of_order += u64::from(Some(position) < self.highest);
+        self.highest = self.highest.max(Some(position));
         self.high = self.high.max(position.seq);
         self.epoch = self.epoch.max(position.ring.epoch);
         for member in [id.sender, position.ring.leader] {

@@ -1,0 +1,278 @@
+//! Replicas at rest on their way: surveyed, merged, and written anew where they differ.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::ReconcileError;
+use super::rest::{Pulled, Rest};
+use super::rewrite::{Rewrite, Rewrites};
+use super::spool::{FileScratch, Section, section};
+use super::targets::Target;
+use crate::host::disk::Lock;
+use crate::host::files;
+use crate::host::terminal::visible;
+use crate::reconcile::merge::CountOnly;
+use crate::reconcile::report;
+use crate::reconcile::survey::for_each_damage;
+use crate::reconcile::{
+    Outcome, ReplicaReport, Report, Scratch, Sink, Sorted, Sorter, Stream, Streams, Survey, Watched, merge,
+    survey,
+};
+use crate::replica::scan::ScanError;
+
+/// From how many bytes on the work is long enough for a progress bar.
+const PROGRESS_BYTES_MIN: u64 = 32 * 1024 * 1024;
+
+/// A replica, locked and surveyed.
+pub(super) struct Replica {
+    target: Target,
+    _lock: Option<Lock>,
+    /// The file; none if it is missing.
+    file: Option<Arc<File>>,
+    survey: Survey,
+    sorted: Sorted<FileScratch>,
+}
+
+/// A reconciliation on its way.
+pub(super) struct Work {
+    replicas: Vec<Replica>,
+    /// What live nodes have beside, if any were reached.
+    pulled: Option<Pulled>,
+    progress: ProgressBar,
+}
+
+impl Work {
+    /// No replica yet.
+    pub(super) fn new() -> Work {
+        Work {
+            replicas: Vec::new(),
+            pulled: None,
+            progress: ProgressBar::hidden(),
+        }
+    }
+
+    /// Whether there is no replica.
+    pub(super) fn is_empty(&self) -> bool {
+        self.replicas.is_empty()
+    }
+
+    /// Merges all replicas into one to be looked up and served from, with its scratch space in this folder.
+    pub(super) fn at_rest(&self, folder: &Path) -> Result<Rest, ReconcileError> {
+        let mut rest = Rest::new(FileScratch::new(folder, &self.progress));
+        // Ids at two positions are of no matter here: of each, the lowest is kept at once.
+        self.merge(Watched::default(), &mut rest)?;
+        rest.finish().map_err(ReconcileError::Merging)?;
+        Ok(rest)
+    }
+
+    /// Takes in what came from live nodes: merged like one more replica, which is written nowhere.
+    pub(super) fn add_pulled(&mut self, pulled: Pulled) {
+        self.pulled = Some(pulled);
+    }
+
+    /// Opens a replica.
+    pub(super) fn open(&mut self, target: Target, lock: Option<Lock>) -> Result<(), ReconcileError> {
+        let file = files::open(&target.path)?.map(Arc::new);
+        let folder = target.path.parent().unwrap_or(Path::new("."));
+        let scratch = FileScratch::new(folder, &self.progress);
+        let (survey, runs) = (Survey::default(), Vec::new());
+        let sorted = Sorted { scratch, runs };
+        self.replicas.push(Replica {
+            target,
+            _lock: lock,
+            file,
+            survey,
+            sorted,
+        });
+        Ok(())
+    }
+
+    /// Reads every replica, and sorts what is out of order.
+    pub(super) fn survey(&mut self) -> Result<(), ReconcileError> {
+        self.show_progress();
+        for replica in &mut self.replicas {
+            let path = &replica.target.path;
+            let unreadable = |error: ScanError| ReconcileError::Unreadable(path.clone(), error);
+            let Some(file) = &replica.file else {
+                continue;
+            };
+            let folder = path.parent().unwrap_or(Path::new("."));
+            let mut sorter = Sorter::new(FileScratch::new(folder, &self.progress));
+            let whole = section(file, 0..u64::MAX, &self.progress);
+            replica.survey = survey(whole, &mut sorter).map_err(unreadable)?;
+            replica.sorted = sorter.finish().map_err(|error| unreadable(error.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Merges, and writes anew what differs, unless it is only a check.
+    ///
+    /// A replica that is out of order or damaged is written during the first merge, on the guess that others do
+    /// not differ. If one does, or if an id was found at two positions, that is thrown away and the replicas are
+    /// merged again, with all known.
+    pub(super) fn settle(&self, check: bool) -> Result<Report, ReconcileError> {
+        let disordered = |replica: &Replica| !check && !replica.survey.is_canonical();
+        let guess: Vec<bool> = self.replicas.iter().map(disordered).collect();
+        let mut rewrites = self.begin_rewrites(&guess)?;
+        let mut outcome = self.merge(Watched::default(), &mut rewrites)?;
+        let watched = std::mem::take(&mut outcome.watch_next);
+        if !watched.is_empty() {
+            outcome = self.merge(watched.clone(), &mut CountOnly)?;
+        }
+        let mut report = self.report(&outcome);
+        if check || report.is_equal() {
+            return Ok(report);
+        }
+        let differs = |replica: &ReplicaReport| replica.result == report::Result::Differs;
+        let differing: Vec<bool> = report.replicas.iter().map(differs).collect();
+        if differing != guess || !watched.is_empty() {
+            // Thrown away first: the new versions take the names of the guessed ones.
+            drop(rewrites);
+            rewrites = self.begin_rewrites(&differing)?;
+            self.merge(watched, &mut rewrites)?;
+        }
+        finish(rewrites, &mut report)?;
+        Ok(report)
+    }
+
+    /// Begins to write the chosen replicas anew.
+    fn begin_rewrites(&self, chosen: &[bool]) -> Result<Rewrites, ReconcileError> {
+        let replicas = self.replicas.iter().zip(chosen);
+        let begin =
+            |(replica, &chosen): (&Replica, &bool)| chosen.then(|| replica.begin_rewrite()).transpose();
+        let rewrites: Result<Vec<Option<Rewrite>>, ReconcileError> = replicas.map(begin).collect();
+        let mut rewrites = rewrites?;
+        // What was pulled is a replica to the merge, and no file.
+        rewrites.extend(self.pulled.iter().map(|_| None));
+        Ok(Rewrites(rewrites))
+    }
+
+    /// Merges all replicas.
+    fn merge(&self, watched: Watched, sink: &mut impl Sink) -> Result<Outcome, ReconcileError> {
+        let streams = self
+            .streams()
+            .and_then(Streams::new)
+            .map_err(ReconcileError::Merging)?;
+        let replicas = self.replicas.len() + usize::from(self.pulled.is_some());
+        let outcome = merge(streams, replicas, watched, sink).map_err(ReconcileError::Merging)?;
+        let surveyed: u64 = self.replicas.iter().map(|replica| replica.survey.records).sum();
+        let pulled = self.pulled.as_ref().map_or(0, |pulled| pulled.records);
+        if outcome.read == surveyed + pulled {
+            Ok(outcome)
+        } else {
+            Err(ReconcileError::Changed)
+        }
+    }
+
+    /// All sorted sections of all replicas.
+    fn streams(&self) -> io::Result<Vec<Stream<BufReader<Section>>>> {
+        let mut streams = Vec::new();
+        for (index, replica) in self.replicas.iter().enumerate() {
+            let ordered = 0..replica.survey.ordered_bytes;
+            let ordered = replica
+                .file
+                .iter()
+                .map(|file| Ok(section(file, ordered.clone(), &self.progress)));
+            let scratch = &replica.sorted.scratch;
+            let runs = replica
+                .sorted
+                .runs
+                .iter()
+                .cloned()
+                .map(|run: Range<u64>| scratch.section(run));
+            for input in ordered.chain(runs) {
+                streams.push(Stream::new(index, input?));
+            }
+        }
+        if let Some(Pulled { sorted, .. }) = &self.pulled {
+            for run in sorted.runs.iter().cloned() {
+                let input = sorted.scratch.section(run)?;
+                streams.push(Stream::new(self.replicas.len(), input));
+            }
+        }
+        Ok(streams)
+    }
+
+    /// The report before anything is changed.
+    fn report(&self, outcome: &Outcome) -> Report {
+        let replicas = self
+            .replicas
+            .iter()
+            .zip(&outcome.tallies)
+            .map(|(replica, tally)| {
+                let node = replica.target.node.map(|node| node.0);
+                ReplicaReport::new(node, shown(&replica.target.path), &replica.survey, tally)
+            });
+        Report {
+            replicas: replicas.collect(),
+            messages: outcome.kept,
+            conflicts: outcome.conflicts,
+            shown: outcome.shown.clone(),
+            checked: false,
+        }
+    }
+
+    /// Shows how far the work is, if it is long and somebody sees it.
+    fn show_progress(&mut self) {
+        let length = |replica: &Replica| replica.file.as_ref().and_then(|file| file.metadata().ok());
+        let bytes: u64 = self
+            .replicas
+            .iter()
+            .filter_map(length)
+            .map(|metadata| metadata.len())
+            .sum();
+        if bytes < PROGRESS_BYTES_MIN {
+            return;
+        }
+        // Surveyed, merged. On something else than a terminal, the bar draws nothing.
+        self.progress = ProgressBar::new(2 * bytes);
+        let template = "{bar:40} {bytes}/{total_bytes} {eta}";
+        self.progress
+            .set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.progress.finish_and_clear();
+    }
+}
+
+impl Replica {
+    /// Begins to write the replica anew, with what is damaged in it set aside.
+    fn begin_rewrite(&self) -> Result<Rewrite, ReconcileError> {
+        let mut rewrite = Rewrite::begin(&self.target)?;
+        if self.survey.damaged == 0 && !self.survey.torn {
+            return Ok(rewrite);
+        }
+        if let Some(file) = &self.file {
+            let whole = section(file, 0..self.survey.bytes, &ProgressBar::hidden());
+            for_each_damage(whole, |damage| rewrite.set_damage_aside(file, damage))
+                .map_err(ReconcileError::Merging)?;
+        }
+        Ok(rewrite)
+    }
+}
+
+/// Puts the new versions in place, and says so in the report.
+fn finish(rewrites: Rewrites, report: &mut Report) -> Result<(), ReconcileError> {
+    let mut rewrites = rewrites;
+    rewrites.flush()?;
+    for (rewrite, report) in rewrites.0.into_iter().zip(&mut report.replicas) {
+        if let Some(rewrite) = rewrite {
+            report.set_aside = rewrite.finish()?.iter().map(|path| shown(path)).collect();
+            report.result = report::Result::Rewritten;
+        }
+    }
+    Ok(())
+}
+
+/// A path as it can be shown.
+fn shown(path: &Path) -> String {
+    visible::line(&path.to_string_lossy())
+}
