@@ -189,7 +189,11 @@ impl Node {
         for (id, content) in restart.outbox {
             node.take_old_line(id, content);
         }
-        let accepted = restart.accepted.into_iter().map(|a| (a.position.ring, a.chunk)).collect();
+        let accepted = restart
+            .accepted
+            .into_iter()
+            .map(|a| (a.position.ring, a.chunk))
+            .collect();
         for delivery in node.ring.restore(now, accepted) {
             node.take_stored(now, delivery);
         }
@@ -395,7 +399,12 @@ impl Node {
     /// Writes a checkpoint.
     fn checkpoint(&mut self, leaving: bool) {
         self.dirty = false;
-        if let Some(up_to) = self.unheld.is_empty().then(|| self.ring.accepted_and_written()).flatten() {
+        if let Some(up_to) = self
+            .unheld
+            .is_empty()
+            .then(|| self.ring.accepted_and_written())
+            .flatten()
+        {
             self.marker_then_forget(up_to);
         }
         let state = CheckpointState {

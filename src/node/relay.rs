@@ -39,7 +39,10 @@ impl Node {
                 );
             }
             Output::Adopted(ring) => {
-                let before = crate::words::Position { ring, seq: crate::words::Seq(0) };
+                let before = crate::words::Position {
+                    ring,
+                    seq: crate::words::Seq(0),
+                };
                 self.store(Store::AcceptForget(before), None);
                 self.ticks.forget_before(ring);
             }

@@ -85,7 +85,11 @@ impl Node {
 
     /// A message that was accepted and delivered in an earlier life, and perhaps not written.
     pub(super) fn take_stored(&mut self, now: Time, delivery: Delivery) {
-        let Delivery { position, id, content } = delivery;
+        let Delivery {
+            position,
+            id,
+            content,
+        } = delivery;
         let sound = Content::from_bytes(&content).is_ok();
         if let Ok(record) = Record::new(id, position, content)
             && sound

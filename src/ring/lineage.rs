@@ -28,13 +28,19 @@ impl Ring {
 
     /// The ring that the next one must account for.
     pub(super) fn old_ring(&self) -> Option<&RingState> {
-        let counted = self.installed.as_ref().filter(|state| self.counts(state.members.len()));
+        let counted = self
+            .installed
+            .as_ref()
+            .filter(|state| self.counts(state.members.len()));
         self.lineage.as_ref().or(counted)
     }
 
     /// A ring whose chunks are still here.
     pub(super) fn ring_here(&self, ring: RingId) -> Option<&RingState> {
-        [&self.installed, &self.lineage].into_iter().flatten().find(|state| state.id == ring)
+        [&self.installed, &self.lineage]
+            .into_iter()
+            .flatten()
+            .find(|state| state.id == ring)
     }
 
     /// With a quorum: the newest ring of the lineage that these members were in becomes the old ring of all.
@@ -42,10 +48,19 @@ impl Ring {
     pub(super) fn adopt(&mut self, now: Time, rows: &BTreeMap<Member, OldRing>) -> BTreeMap<Member, OldRing> {
         let me = self.settings.me;
         let newest = rows.values().filter_map(|old| old.ring).max();
-        let mut holders: BTreeMap<Member, OldRing> =
-            rows.iter().filter(|(_, old)| old.ring == newest).map(|(member, old)| (*member, old.clone())).collect();
-        let Some(ring) = newest.filter(|_| !holders.contains_key(&me)) else { return holders };
-        let delivered_by_all = holders.values().map(|old| old.delivered_up_to).min().unwrap_or_default();
+        let mut holders: BTreeMap<Member, OldRing> = rows
+            .iter()
+            .filter(|(_, old)| old.ring == newest)
+            .map(|(member, old)| (*member, old.clone()))
+            .collect();
+        let Some(ring) = newest.filter(|_| !holders.contains_key(&me)) else {
+            return holders;
+        };
+        let delivered_by_all = holders
+            .values()
+            .map(|old| old.delivered_up_to)
+            .min()
+            .unwrap_or_default();
         let adopted = RingState::new(ring, vec![me], me, delivered_by_all.next(), now);
         self.out.push(Output::Adopted(ring));
         self.unaccepted.clear();
@@ -67,7 +82,9 @@ impl Ring {
         let was_lineage = self.lineage.take();
         let installed = self.installed.take();
         let counted = installed.filter(|state| self.counts(state.members.len()));
-        let Some(mut old) = was_lineage.or(counted) else { return Vec::new() };
+        let Some(mut old) = was_lineage.or(counted) else {
+            return Vec::new();
+        };
         if self.counts(members) {
             return old.deliver_rest();
         }
@@ -77,8 +94,17 @@ impl Ring {
 
     /// With a quorum: stores that this node entered a ring of the lineage.
     pub(super) fn store_marker(&mut self, ring: RingId, before: Seq) {
-        let id = MessageId { sender: self.settings.me, counter: MARKER };
-        let chunk = Chunk { seq: before, id, fragment: 0, fragments: 1, bytes: Bytes::new() };
+        let id = MessageId {
+            sender: self.settings.me,
+            counter: MARKER,
+        };
+        let chunk = Chunk {
+            seq: before,
+            id,
+            fragment: 0,
+            fragments: 1,
+            bytes: Bytes::new(),
+        };
         self.out.push(Output::Accept(ring, chunk));
     }
 
@@ -95,16 +121,25 @@ impl Ring {
         }
         self.forgotten = Some(position);
         self.store_marker(ring, seq);
-        Some(Position { ring, seq: Seq(seq.0 - 1) })
+        Some(Position {
+            ring,
+            seq: Seq(seq.0 - 1),
+        })
     }
 
     /// What was accepted in an earlier life: the newest ring becomes the old ring, what is there of older ones
     /// was delivered when it was entered, and is returned.
     pub fn restore(&mut self, now: Time, accepted: Vec<(RingId, Chunk)>) -> Vec<Delivery> {
         let mut rings: BTreeMap<RingId, Vec<Chunk>> = BTreeMap::new();
-        accepted.into_iter().for_each(|(ring, chunk)| rings.entry(ring).or_default().push(chunk));
-        let Some((newest, chunks)) = rings.pop_last() else { return Vec::new() };
-        let older = rings.into_iter().flat_map(|(ring, chunks)| self.stored_ring(now, ring, chunks).deliver_rest());
+        accepted
+            .into_iter()
+            .for_each(|(ring, chunk)| rings.entry(ring).or_default().push(chunk));
+        let Some((newest, chunks)) = rings.pop_last() else {
+            return Vec::new();
+        };
+        let older = rings
+            .into_iter()
+            .flat_map(|(ring, chunks)| self.stored_ring(now, ring, chunks).deliver_rest());
         let older = older.collect();
         let state = self.stored_ring(now, newest, chunks);
         self.high = self.high.max(state.buffer.highest());
@@ -115,14 +150,20 @@ impl Ring {
 
     /// The same node under a new incarnation: its lineage goes on.
     pub fn inherit(&mut self, before: Ring) {
-        let counts = before.installed.filter(|state| state.members.len() >= usize::from(self.settings.quorum));
+        let counts = before
+            .installed
+            .filter(|state| state.members.len() >= usize::from(self.settings.quorum));
         self.lineage = before.lineage.or(counts).filter(|_| self.settings.quorum > 0);
     }
 
     /// A ring as far as it was stored: from its last marker on.
     fn stored_ring(&self, now: Time, ring: RingId, mut chunks: Vec<Chunk>) -> RingState {
         let me = self.settings.me;
-        let marker = chunks.iter().filter(|chunk| chunk.id.counter == MARKER).map(|chunk| chunk.seq).max();
+        let marker = chunks
+            .iter()
+            .filter(|chunk| chunk.id.counter == MARKER)
+            .map(|chunk| chunk.seq)
+            .max();
         let lowest = chunks.iter().map(|chunk| chunk.seq).min().unwrap_or(Seq(1));
         let first = marker.map_or(lowest, Seq::next).max(Seq(1));
         let mut state = RingState::new(ring, vec![me], me, first, now);

@@ -35,13 +35,19 @@ pub(super) struct Recovering {
 /// Whether a member has this number of its old ring.
 fn has(old: &OldRing, seq: Seq) -> bool {
     let contiguous = old.kept_from <= seq && seq <= old.received_up_to;
-    contiguous || old.above.iter().any(|(first, last)| *first <= seq && seq <= *last)
+    contiguous
+        || old
+            .above
+            .iter()
+            .any(|(first, last)| *first <= seq && seq <= *last)
 }
 
 /// The numbers above `received_up_to` that any of these members has.
 fn union(together: &BTreeMap<Member, OldRing>) -> Vec<(Seq, Seq)> {
-    let mut ranges: Vec<(Seq, Seq)> =
-        together.values().map(|old| (old.kept_from, old.received_up_to)).collect();
+    let mut ranges: Vec<(Seq, Seq)> = together
+        .values()
+        .map(|old| (old.kept_from, old.received_up_to))
+        .collect();
     ranges.extend(together.values().flat_map(|old| old.above.iter().copied()));
     ranges.retain(|(first, last)| first <= last);
     ranges
@@ -61,15 +67,22 @@ impl Ring {
         let high = rows.values().map(|old| old.high).max().unwrap_or_default();
         self.high = self.high.max(high);
         let my_old = rows[&me].ring;
-        let came_along = |member: &Member, old: &OldRing| *member == me || (old.ring == my_old && my_old.is_some());
-        let companions = rows.iter().filter(|(member, old)| came_along(member, old)).map(|(m, _)| *m).collect();
+        let came_along =
+            |member: &Member, old: &OldRing| *member == me || (old.ring == my_old && my_old.is_some());
+        let companions = rows
+            .iter()
+            .filter(|(member, old)| came_along(member, old))
+            .map(|(m, _)| *m)
+            .collect();
         let quorum = self.settings.quorum > 0;
         let together: BTreeMap<Member, OldRing> = if quorum && self.counts(members.len()) {
             self.adopt(now, &rows)
         } else if quorum {
             BTreeMap::new()
         } else {
-            rows.into_iter().filter(|(member, old)| came_along(member, old)).collect()
+            rows.into_iter()
+                .filter(|(member, old)| came_along(member, old))
+                .collect()
         };
         let state = RingState::new(commit.ring, members, me, high.next(), now);
         let wanted = self.lacking_of(&together);
@@ -144,7 +157,10 @@ impl Ring {
             return;
         };
         let quorum = self.settings.quorum;
-        let counted = self.installed.as_mut().filter(|state| state.members.len() >= usize::from(quorum));
+        let counted = self
+            .installed
+            .as_mut()
+            .filter(|state| state.members.len() >= usize::from(quorum));
         let Some(old) = self.lineage.as_mut().or(counted).filter(|state| state.id == ring) else {
             self.counters.fenced += 1;
             return;

@@ -136,7 +136,10 @@ impl Checker {
             Notice::Ring { ring, .. } => self.installed(node, *ring),
             Notice::Held { id, position, k, n } => self.held(me, (*id, *position), (*k, *n), disks),
             Notice::Conflict { id, .. } => Err(format!("no duplicates: conflict about {id}")),
-            Notice::Moved(moved) if self.one_order => Err(format!("one order: {} moved from {} to {}", moved.id, moved.from, moved.to)),
+            Notice::Moved(moved) if self.one_order => Err(format!(
+                "one order: {} moved from {} to {}",
+                moved.id, moved.from, moved.to
+            )),
             Notice::Moved(_) => self.seen("moved"),
             Notice::Fenced { .. } => self.seen("fenced"),
             Notice::Woke { .. } => self.seen("woke with an old token"),
