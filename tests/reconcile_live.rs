@@ -3,6 +3,8 @@
 
 mod support;
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Command, Stdio};
 

@@ -52,10 +52,14 @@ pub fn notice(notice: &Notice, at: WallTime) -> String {
         Notice::Ring {
             ring,
             members,
+            names,
             joined,
             left,
             first,
-        } => ring_event(event("ring"), ring, members, [joined, left], *first),
+        } => {
+            let members: Vec<(&Member, &String)> = members.iter().zip(names).collect();
+            ring_event(event("ring"), ring, &members, [joined, left], *first)
+        }
         Notice::Fenced { from, ring } => event("fenced")
             .number("from", from.0)
             .text("ring", ring.to_string()),
@@ -166,18 +170,19 @@ fn moved(object: Object, moved: &Moved) -> Object {
         .number("to_seq", moved.to.seq.0)
 }
 
-/// A new ring; `changes` are who joined and who left.
+/// A new ring; `members` come with their names, `changes` are who joined and who left.
 fn ring_event(
     object: Object,
     ring: &RingId,
-    members: &[Member],
+    members: &[(&Member, &String)],
     changes: [&[NodeId]; 2],
     first: Seq,
 ) -> Object {
-    let members = list(members.iter().map(|member| {
+    let members = list(members.iter().map(|(member, name)| {
         Object::new()
             .number("id", member.id.0)
             .text("incarnation", member.incarnation.to_string())
+            .text("name", name)
             .end()
     }));
     object

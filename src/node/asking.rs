@@ -90,6 +90,14 @@ impl Node {
 
     /// A member asks about lines of an earlier life of its own.
     pub(super) fn on_inquiry(&mut self, sender: Member, from: SocketAddrV4, nonce: u64, ids: &[MessageId]) {
+        let in_ring = self
+            .ring
+            .installed()
+            .is_some_and(|state| state.index_of(sender).is_some());
+        if !self.ring.is_operational() || !in_ring {
+            // What is in the buffer of a ring that is over may turn out void. It will be asked again.
+            return;
+        }
         let known = ids
             .iter()
             .copied()

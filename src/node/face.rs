@@ -455,6 +455,8 @@ pub enum Notice {
         ring: RingId,
         /// Its members in ring order.
         members: Vec<Member>,
+        /// What they call themselves, in the same order; empty where that is not known.
+        names: Vec<String>,
         /// Who is new since the last ring.
         joined: Vec<NodeId>,
         /// Who is gone.

@@ -253,6 +253,14 @@ impl Node {
         &self.held
     }
 
+    /// The lines that are not held yet, for a report.
+    pub fn waiting_lines(&self) -> Vec<String> {
+        self.outbox
+            .iter()
+            .map(|(id, line)| format!("{id} {:?}", line.state))
+            .collect()
+    }
+
     /// Whether every own line is held here and nothing waits to be written.
     pub fn is_quiet(&self) -> bool {
         self.outbox.is_empty() && self.unheld.is_empty()

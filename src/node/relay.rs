@@ -4,7 +4,7 @@ use super::face::{Action, Exit, Notice, Step, Store};
 use super::{AfterStore, Node};
 use crate::ring::{Expelled, Installed, Output};
 use crate::wire::{self, Body};
-use crate::words::{Epoch, NodeId, Time};
+use crate::words::{Epoch, Member, NodeId, Time};
 
 impl Node {
     /// Empties the ring's list of outputs. Delivering may make the ring say more; it is bounded, because every
@@ -87,8 +87,11 @@ impl Node {
         let is: Vec<NodeId> = installed.members.iter().map(|member| member.id).collect();
         let joined = is.iter().copied().filter(|id| !was.contains(id)).collect();
         let left = was.iter().copied().filter(|id| !is.contains(id)).collect();
+        let names = installed.members.iter().map(|member| self.name_of(*member));
+        let names = names.collect();
         self.notice(Notice::Ring {
             ring: installed.ring,
+            names,
             members: installed.members,
             joined,
             left,
@@ -98,6 +101,15 @@ impl Node {
         self.undecide_void_lines();
         self.ask_about_old_lines(now);
         self.catch_up_soon(now);
+    }
+
+    /// What a member calls itself, as far as known.
+    fn name_of(&self, member: Member) -> String {
+        if member == self.me() {
+            return self.name.clone();
+        }
+        let peer = self.ring.peer(member);
+        peer.map_or_else(String::new, |peer| peer.name.clone())
     }
 
     fn on_expelled(&mut self, expelled: Expelled) {

@@ -435,7 +435,12 @@ impl Ring {
             .installed
             .as_ref()
             .is_some_and(|s| s.id == ring && s.index_of(sender).is_some());
-        if is_mine && !matches!(self.phase, Phase::Gather(_)) {
+        // It is said twice, in case one is lost: the second one must not undo what the first one began.
+        let is_done = self
+            .forming()
+            .is_some_and(|state| state.index_of(sender).is_none())
+            || matches!(&self.phase, Phase::Commit(committing) if !committing.members().contains(&sender));
+        if is_mine && !is_done && !matches!(self.phase, Phase::Gather(_)) {
             self.enter_gather(now, format!("{} left", sender.id), &[sender]);
         } else if let Phase::Gather(_) = self.phase {
             self.fail_in_gather(now, sender);

@@ -256,9 +256,9 @@ fn rings(world: &World) -> String {
             .installed()
             .map_or("none".into(), |state| format!("{}", state.id.epoch));
         Some(format!(
-            "{id}: {} {ring}, quiet {}",
+            "{id}: {} {ring}, waiting {:?}",
             node.ring().phase_name(),
-            node.is_quiet()
+            node.waiting_lines()
         ))
     };
     world

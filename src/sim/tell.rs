@@ -195,6 +195,7 @@ pub fn notice(notice: &Notice) -> String {
         Notice::Ring {
             ring: at,
             members,
+            names: _,
             joined,
             left,
             first,

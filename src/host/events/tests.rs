@@ -99,7 +99,8 @@ fn some_events_word_for_word() {
         tail(samples::ring(&[1, 3], &[3], &[2])),
         concat!(
             r#"{"v":1,"type":"ring","ring":"4.1.1763680000000000","epoch":4,"leader":1,"members":"#,
-            r#"[{"id":1,"incarnation":"1763680000000000"},{"id":3,"incarnation":"1763680000000000"}],"#,
+            r#"[{"id":1,"incarnation":"1763680000000000","name":""},"#,
+            r#"{"id":3,"incarnation":"1763680000000000","name":""}],"#,
             r#""joined":[3],"left":[2],"first":40}"#
         )
     );

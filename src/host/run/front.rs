@@ -94,6 +94,8 @@ pub struct Front {
     ending: Ending,
     /// The process stops when the core has obeyed: see [`Front::suspend`].
     suspending: Option<Sender<()>>,
+    /// Ctrl-C was typed in the editor, which has then put the terminal in order.
+    pub(super) interrupted: bool,
     /// The editor waits for a prompt until the process goes on.
     pub(super) prompt_on_waking: bool,
 }
@@ -138,6 +140,7 @@ impl Front {
             next: Next::End,
             ending: (Code::Done, None),
             suspending: None,
+            interrupted: false,
             prompt_on_waking: false,
         }
     }
@@ -161,9 +164,9 @@ impl Front {
         if self.options.json {
             self.out.push(Shown::Data(events::story(&found.story, now)));
         } else {
-            for line in story_lines(&found.story, &Zone::system()) {
-                self.view.talk(Level::Normal, &line);
-            }
+            let lines = story_lines(&found.story, &Zone::system());
+            self.view.talk(Level::Normal, &lines[0]);
+            lines[1..].iter().for_each(|warning| self.view.alarm(warning));
         }
         self.options.name = Some(found.start.name.clone());
         found.rooms.iter().for_each(|room| self.view.know_room(room));
@@ -179,8 +182,7 @@ impl Front {
                 let line = events::history(record, own, clock::wall());
                 self.out.push(Shown::Data(line));
             } else {
-                let (record, late) = (record.clone(), false);
-                self.view.notice(&Notice::Message { record, late, own });
+                self.view.earlier(record, own);
             }
         }
     }
@@ -257,8 +259,14 @@ impl Front {
 
     /// Takes in what the core tells, as much as is there.
     fn take_notices(&mut self, first: Notice, life: &Life) {
-        self.take_notice(&first);
-        for notice in life.notices.try_iter().take(BATCH_MAX - 1) {
+        let rest = life.notices.try_iter().take(BATCH_MAX - 1);
+        for mut notice in std::iter::once(first).chain(rest) {
+            if let Notice::Status(status) = &mut notice {
+                // The core does not know under which address it goes out.
+                let me = status.me;
+                let own = status.members.iter_mut().filter(|member| member.member == me);
+                own.for_each(|member| member.address = life.address);
+            }
             self.take_notice(&notice);
         }
     }
@@ -306,6 +314,8 @@ impl Front {
 
     fn signal(&mut self, signal: HostSignal, life: &Life) {
         match signal {
+            // The first Ctrl-C was a key of the editor.
+            HostSignal::Leave if self.interrupted => std::process::exit(Code::Forced as i32),
             HostSignal::Leave => self.leave(life),
             HostSignal::Suspend(stop) => self.suspend(stop, life),
             HostSignal::Resumed => {
@@ -398,8 +408,10 @@ impl Front {
 
     /// Tells the end and puts the terminal in order.
     pub(super) fn close(mut self, (code, reason): Ending, at_most: Duration) {
-        if let Some(reason) = &reason {
-            self.view.alarm(&visible::line(reason));
+        match &reason {
+            Some(reason) => self.view.alarm(&visible::line(reason)),
+            None if self.options.json => {}
+            None => self.view.talk(Level::Normal, "— left; a checkpoint is written"),
         }
         if self.options.json {
             let line = events::exit(code, reason.as_deref(), clock::wall());

@@ -1,5 +1,6 @@
 //! One life of a node: the core's thread, the disk's thread, and the ends that the user's side has of them.
 
+use std::net::SocketAddrV4;
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub type Question = Box<dyn FnOnce(&mut Disk) + Send>;
 /// A life under way.
 pub struct Life {
     inbox: Inbox,
+    /// Where peers reach this node.
+    pub address: SocketAddrV4,
     /// What the core tells. It is closed when the core has ended.
     pub notices: Receiver<Notice>,
     questions: Sender<Question>,
@@ -42,6 +45,7 @@ impl Life {
             restart,
             seed,
         } = opening;
+        let address = net.address();
         let thread = |error| Failure::Machine("a thread", error);
         let (driver, ends) = Driver::new(net, chaos).map_err(|error| Failure::Machine("a poll", error))?;
         let (questions, asked) = bounded(QUESTIONS_MAX);
@@ -58,6 +62,7 @@ impl Life {
             .map_err(thread)?;
         Ok(Life {
             inbox: ends.inbox,
+            address,
             notices: ends.notices,
             questions,
             core_ended,

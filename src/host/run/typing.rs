@@ -11,6 +11,7 @@ use crate::host::terminal::console::Input;
 use crate::host::terminal::piped::PipedLine;
 use crate::host::terminal::report::Question;
 use crate::host::terminal::view::ACTION;
+use crate::host::terminal::{Level, visible};
 use crate::node::face::Command;
 use crate::replica::content::DEFAULT_ROOM;
 
@@ -44,7 +45,11 @@ impl Front {
                 Some(finish) => finish.input_ended(clock::now()),
                 None => self.leave(life),
             },
-            Input::Interrupt => self.leave(life),
+            Input::Interrupt => {
+                self.interrupted = true;
+                self.view.talk(Level::Normal, "leaving; Ctrl-C once more forces");
+                self.leave(life);
+            }
             Input::Suspend => {
                 // By way of the signal, so that both ways to suspend are one.
                 self.prompt_on_waking = true;
@@ -111,6 +116,8 @@ impl Front {
             }
             Slash::Nick(name) => {
                 self.options.name = Some(name.clone());
+                let shown = visible::name(&name);
+                self.view.answer(&[format!("you are {shown} from now on")]);
                 life.command(Command::Name(name));
             }
             Slash::Who => self.question(Question::Who, life),
@@ -120,9 +127,11 @@ impl Front {
             Slash::Quit => self.leave(life),
             Slash::Ring { verbose } => self.question(Question::Ring { verbose }, life),
             // The core grants half a token timeout at most.
-            Slash::Token { hold_us } => life.command(Command::HoldToken {
-                hold_us: hold_us.unwrap_or(u64::MAX),
-            }),
+            Slash::Token { hold_us } => {
+                self.view.expect_token();
+                let hold_us = hold_us.unwrap_or(u64::MAX);
+                life.command(Command::HoldToken { hold_us });
+            }
             Slash::Why => self.question(Question::Why, life),
             Slash::Trace { seq, ring } => life.command(Command::Trace { seq, ring }),
             Slash::Checkpoint => {

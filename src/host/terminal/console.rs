@@ -197,14 +197,12 @@ impl Console {
 
 /// Reads stdin to its end, line by line.
 fn read_lines(surface: Surface, inputs: &Inputs, window: &Sender<()>) {
-    for line in Lines::new(io::stdin().lock()) {
-        let line = match line {
-            Ok(line) => line,
-            Err(error) => {
-                log::error!("stdin cannot be read: {error}");
-                break;
-            }
-        };
+    for (line, number) in Lines::new(io::stdin().lock()).zip(1..) {
+        let failed = line.is_err();
+        let line = line.unwrap_or_else(|error| PipedLine::Refused {
+            number,
+            reason: format!("the input cannot be read any further: {error}"),
+        });
         let there = match (surface, line) {
             (Surface::PlainTerminal, PipedLine::Say { text, .. }) => {
                 inputs.send(Input::Typed(command::read(&text)))
@@ -213,6 +211,9 @@ fn read_lines(surface: Surface, inputs: &Inputs, window: &Sender<()>) {
         };
         if !there {
             return;
+        }
+        if failed {
+            break;
         }
     }
     inputs.send(Input::End);

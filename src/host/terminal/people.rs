@@ -17,6 +17,13 @@ impl People {
         }
     }
 
+    /// Remembers a name from an old message, which tells less than what is known.
+    pub fn learn_if_unknown(&mut self, id: NodeId, name: &str) {
+        if !self.0.contains_key(&id) {
+            self.learn(id, name);
+        }
+    }
+
     /// A node as shown: `ana·3`, or `node 3` if its name is not known.
     pub fn who(&self, id: NodeId) -> String {
         match self.0.get(&id) {

@@ -71,6 +71,7 @@ pub fn ring(members: &[u16], joined: &[u16], left: &[u16]) -> Notice {
     Notice::Ring {
         ring: position(4, 1).ring,
         members: members.iter().copied().map(member).collect(),
+        names: members.iter().map(|_| String::new()).collect(),
         joined: nodes(joined),
         left: nodes(left),
         first: Seq(40),

@@ -146,6 +146,11 @@ impl View {
         self.checkpoint_asked = true;
     }
 
+    /// The token was asked for on purpose: its coming and going is told also if it is here already.
+    pub fn expect_token(&mut self) {
+        self.token.expect();
+    }
+
     /// Takes in what happened.
     pub fn notice(&mut self, notice: &Notice) {
         match notice {
@@ -167,10 +172,16 @@ impl View {
             Notice::Ring {
                 ring,
                 members,
+                names,
                 joined,
                 left,
                 first: _,
-            } => self.ring(ring, members, joined, left),
+            } => {
+                for (member, name) in members.iter().zip(names) {
+                    self.people.learn(member.id, name);
+                }
+                self.ring(ring, members, joined, left);
+            }
             Notice::Fenced { from, ring } => self.fenced(*from, ring),
             Notice::Woke { away_us } => self.woke(*away_us),
             Notice::CatchingUp { peer, done, total } => self.catching_up(*peer, *done, *total),

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::message::Came;
 use super::{Level, View};
 use crate::host::terminal::start::count;
 use crate::replica::record::Record;
@@ -58,7 +59,7 @@ impl View {
             self.talk(Level::Normal, &format!("{many} came late; /history shows them"));
         }
         for (record, own) in std::mem::take(&mut self.late.last).into_values() {
-            self.show_message(&record, true, own);
+            self.show_message(&record, Came::Late, own);
         }
     }
 }

@@ -17,20 +17,38 @@ const CONTINUED: &str = "    │ ";
 /// How a text begins that says what one does.
 pub const ACTION: &str = "/me ";
 
+/// How a message comes to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// It was delivered in order.
+    InOrder,
+    /// It was delivered after later ones.
+    Late,
+    /// It is one of before, asked for.
+    Before,
+}
+
 impl View {
+    /// A message of before, because it was asked for.
+    pub fn earlier(&mut self, record: &Record, own: bool) {
+        self.numbers.saw(record.position);
+        self.show_message(record, Came::Before, own);
+    }
+
     /// A message was delivered.
     pub(super) fn message(&mut self, record: &Record, late: bool, own: bool) {
         self.pending.remove(&record.id);
         self.numbers.saw(record.position);
         if !late || !self.hold_back(record, own) {
-            self.show_message(record, late, own);
+            let came = if late { Came::Late } else { Came::InOrder };
+            self.show_message(record, came, own);
         }
     }
 
     /// Shows a message.
-    pub(super) fn show_message(&mut self, record: &Record, late: bool, own: bool) {
+    pub(super) fn show_message(&mut self, record: &Record, came: Came, own: bool) {
         match Content::from_bytes(&record.content) {
-            Ok(content) => self.readable(record, &content, late, own),
+            Ok(content) => self.readable(record, &content, came, own),
             Err(why) => {
                 let name = self.numbers.name(record.position);
                 let from = self.people.who(record.id.sender.id);
@@ -42,9 +60,14 @@ impl View {
         }
     }
 
-    fn readable(&mut self, record: &Record, content: &Content, late: bool, own: bool) {
+    fn readable(&mut self, record: &Record, content: &Content, came: Came, own: bool) {
+        let late = came == Came::Late;
         let from = record.id.sender.id;
-        self.people.learn(from, &content.name);
+        match came {
+            Came::InOrder => self.people.learn(from, &content.name),
+            // The name of now is another one, perhaps.
+            Came::Late | Came::Before => self.people.learn_if_unknown(from, &content.name),
+        }
         self.know_room(&content.room);
         let clock = self.clock(&content.sent, late);
         let room = self.room_mark(&content.room);

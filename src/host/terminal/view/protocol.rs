@@ -16,6 +16,13 @@ pub(super) struct Token {
     told: bool,
 }
 
+impl Token {
+    /// The user wants to see it come.
+    pub(super) fn expect(&mut self) {
+        self.asked = true;
+    }
+}
+
 impl View {
     pub(super) fn request(&mut self) {
         self.token.asked = true;
