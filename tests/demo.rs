@@ -2,6 +2,7 @@
 //!
 //! That the verdict fails where it should is tested beside it, in `src/host/demo/evidence.rs`.
 #![allow(clippy::disallowed_methods)] // Tests read clocks and files.
+#![allow(clippy::unwrap_used)] // What fails here fails the test.
 
 mod support;
 
