@@ -1,9 +1,7 @@
 //! The reconciler among real nodes on loopback: those that live are asked, files at rest are merged with them.
-#![allow(clippy::disallowed_methods)] // Tests read clocks and files.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)] // Tests read clocks and files, and end where they fail.
 
 mod support;
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Command, Stdio};
