@@ -62,8 +62,8 @@ impl Story {
         let stopped = self.stop_with_the_token()?;
         let killed = self.stage.kill(VICTIM)?;
         self.page.say(&format!(
-            "{name}'s process gets SIGKILL; {} keeps asking for the token",
-            self::name(BEFORE)
+            "{name}'s process gets SIGKILL; {} says a line right after",
+            self::name(OTHER)
         ))?;
         self.stage.say(OTHER, &["did you hear that?"])?;
         self.show_new_ring(&ring, stopped, killed)?;
