@@ -112,7 +112,7 @@ impl World {
         let other = (to, to_life, there);
         self.peers.insert(end, (other, at.after_us(2)));
         self.peers.insert(other, (end, at.after_us(2)));
-        let from = address(end.0, end.1);
+        let from = super::address(end.0, end.1);
         let accepted = Event::Stream(there, StreamEvent::Accepted { from });
         self.schedule(
             at,
