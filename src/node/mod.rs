@@ -32,7 +32,7 @@ use crate::replica::digest::Digest;
 use crate::replica::{IdSet, PositionSet, Record};
 use crate::ring::{Ring, Settings};
 use crate::wire::{self, Body};
-use crate::words::{Incarnation, Member, MessageId, Position, RingId, Seq, Time};
+use crate::words::{Epoch, Incarnation, Member, MessageId, Position, RingId, Seq, Time};
 
 use asking::Asking;
 use catching_up::CatchingUp;
@@ -134,16 +134,7 @@ impl Node {
             id: config.id,
             incarnation: restart.incarnation,
         };
-        let settings = Settings {
-            me,
-            name: config.name.clone(),
-            stream_port: config.stream_port,
-            token_timeout_us: config.token_timeout_us,
-            quorum: config.quorum,
-            payload_max: config.payload_max,
-            epoch: restart.epoch,
-            high: restart.high,
-        };
+        let settings = settings(&config, me, restart.epoch, restart.high);
         let every = config.checkpoint_every_us;
         let mut node = Node {
             ring: Ring::new(settings, seed, now),
@@ -450,19 +441,15 @@ impl Node {
         let Some(incarnation) = self.reborn.take() else {
             return;
         };
-        let settings = Settings {
-            me: Member {
-                id: self.config.id,
-                incarnation,
-            },
-            name: self.name.clone(),
-            stream_port: self.config.stream_port,
-            token_timeout_us: self.config.token_timeout_us,
-            quorum: self.config.quorum,
-            payload_max: self.config.payload_max,
-            epoch: self.ring.epoch(),
-            high: self.ring.high(),
+        let me = Member {
+            id: self.config.id,
+            incarnation,
         };
+        let config = Config {
+            name: self.name.clone(),
+            ..self.config.clone()
+        };
+        let settings = settings(&config, me, self.ring.epoch(), self.ring.high());
         let seed = self.dice.random();
         let ring = Ring::new(settings, seed, now);
         let before = std::mem::replace(&mut self.ring, ring);
@@ -483,5 +470,19 @@ impl Node {
         }
         self.ids.insert(record.id);
         self.dirty = true;
+    }
+}
+
+/// What a life of this node's ring begins with.
+fn settings(config: &Config, me: Member, epoch: Epoch, high: Seq) -> Settings {
+    Settings {
+        me,
+        name: config.name.clone(),
+        stream_port: config.stream_port,
+        token_timeout_us: config.token_timeout_us,
+        quorum: config.quorum,
+        payload_max: config.payload_max,
+        epoch,
+        high,
     }
 }

@@ -172,15 +172,17 @@ impl Ring {
             .iter()
             .enumerate()
             .filter(|(at, _)| *at != to && *at != state.me);
-        let wanted = others.into_iter().any(|(_, row)| row.received_up_to < state.high)
-            || state.rows.iter().any(|row| row.waiting_since > Hop(0))
-            || !self.queue.is_empty()
-            || !self.is_operational();
+        let lacking = others.into_iter().any(|(_, row)| row.received_up_to < state.high);
+        let waiting = state.rows.iter().any(|row| row.waiting_since > Hop(0));
+        let wanted = waiting || !self.queue.is_empty() || !self.is_operational();
         let members = state.members.len() as u64;
         match pace {
             Pace::Fast if wanted => self.timing.token_again(),
-            Pace::Fast | Pace::Settling => members * self.timing.settling_rest() + self.timing.again_max(),
-            Pace::Idle => members * self.timing.idle_rest() + self.timing.again_max(),
+            // Nobody waits; what is lacking is asked for as soon as it is noticed.
+            Pace::Fast if lacking => 4 * self.timing.token_again(),
+            Pace::Fast => members * self.timing.settling_rest() + self.timing.again_max(),
+            // Who receives it settled may let it rest for long.
+            Pace::Settling | Pace::Idle => members * self.timing.idle_rest() + self.timing.again_max(),
         }
     }
 

@@ -25,8 +25,10 @@ pub struct Checker {
     delivered: BTreeMap<Member, Position>,
     /// The ring every life is in.
     rings: BTreeMap<Member, RingId>,
-    /// The last ring of every node in all its lives: the canonical order must extend causality.
-    last_rings: BTreeMap<NodeId, RingId>,
+    /// The last ring of every node, and in which life: over its lives, the canonical order must extend causality.
+    last_rings: BTreeMap<NodeId, (Member, RingId)>,
+    /// Lives that are over.
+    over: BTreeSet<Member>,
     /// What was delivered of an old ring by those who moved on to a new one.
     moves: BTreeMap<(RingId, RingId), (Member, OrderDigest)>,
     /// How many hold a message, as last told; it never falls.
@@ -57,6 +59,12 @@ impl Checker {
 
     /// A life is over: it holds nothing any more.
     pub fn gone(&mut self, member: Member) {
+        self.over.insert(member);
+        self.release(member);
+    }
+
+    /// A life holds no token.
+    fn release(&mut self, member: Member) {
         if let Some(ring) = self.holding.remove(&member) {
             self.holders.remove(&ring);
         }
@@ -88,7 +96,7 @@ impl Checker {
     /// In one ring at most one node holds the token.
     fn mutual_exclusion(&mut self, node: &Node) -> Result<(), Broken> {
         let me = node.me();
-        self.gone(me);
+        self.release(me);
         let states = [node.ring().installed(), node.ring().forming()];
         let held = states.into_iter().flatten().find(|state| state.holding.is_some());
         if let Some(ring) = held.map(|state| state.id) {
@@ -202,9 +210,10 @@ impl Checker {
         self.count("ring");
         let last = self
             .last_rings
-            .insert(me.id, ring)
+            .insert(me.id, (me, ring))
+            .filter(|(life, _)| *life == me || self.over.contains(life))
             .filter(|_| !self.wiped.contains(&me.id));
-        if let Some(last) = last.filter(|last| last.epoch >= ring.epoch) {
+        if let Some((_, last)) = last.filter(|(_, last)| last.epoch >= ring.epoch) {
             return Err(format!("rings: {me} installed {ring} after {last}"));
         }
         let old = self.rings.insert(me, ring);
