@@ -1,7 +1,7 @@
 //! `node demo`, as a user runs it: it ends with its verdict, and leaves neither processes nor files behind.
 //!
 //! That the verdict fails where it should is tested beside it, in `src/host/demo/evidence.rs`.
-#![allow(clippy::disallowed_methods)] // Tests read clocks and files.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // Tests read clocks and files.
 
 mod support;
 

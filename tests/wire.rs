@@ -24,7 +24,7 @@ const RESERVED_AT: usize = 19;
 const SUM_AT: usize = 20;
 /// Kinds from 1 to this one exist.
 const KIND_LAST: u8 = 16;
-/// The largest number that a sequence number can be on the wire.
+/// The largest number that a sequence number or an epoch can be on the wire.
 const SEQ_MAX: u64 = (1 << 62) - 1;
 
 fn member(id: u16) -> Member {
@@ -93,7 +93,7 @@ fn token() -> Token {
 
 fn join() -> Join {
     Join {
-        epoch: Epoch(u64::MAX),
+        epoch: Epoch(SEQ_MAX),
         ring: Some(ring()),
         stream_port: 40_000,
         quorum: 2,

@@ -1,6 +1,6 @@
 //! A disk in memory: what was synced survives a crash, what was not may or may not.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -24,6 +24,9 @@ pub struct Disk {
     pub checkpoint: Option<CheckpointState>,
     /// Chunks accepted before delivery.
     pub accepted: BTreeMap<Position, Accepted>,
+    /// Messages of which a chunk was ever accepted here: what was confirmed stays true when the lineage goes on
+    /// without it.
+    pub ever_accepted: BTreeSet<MessageId>,
     /// Operations under way, in order.
     pending: VecDeque<(Ticket, Store)>,
     /// A digest of everything that was ever made durable, for the trace.
@@ -72,9 +75,12 @@ impl Disk {
             }
             Store::Checkpoint(state) => self.checkpoint = Some(*state),
             Store::Rewrite { .. } => {}
-            Store::Accept(chunks) => self
-                .accepted
-                .extend(chunks.into_iter().map(|chunk| (chunk.position, chunk))),
+            Store::Accept(chunks) => {
+                self.ever_accepted
+                    .extend(chunks.iter().map(|accepted| accepted.chunk.id));
+                self.accepted
+                    .extend(chunks.into_iter().map(|accepted| (accepted.position, accepted)));
+            }
             Store::AcceptForget(up_to) => self.accepted.retain(|position, _| *position > up_to),
         }
         moved

@@ -3,9 +3,7 @@
 //! Every test has a group (an own port, an own folder), so that tests run beside each other. Nothing sleeps:
 //! each wait is for a condition, with a deadline. A process that a test forgot is killed when it is dropped.
 #![allow(dead_code)] // Not every test file needs every helper.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used)] // Tests read clocks and files, and may fail.
-
-pub mod pty;
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)] // Tests read clocks and files, and end where they fail.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};

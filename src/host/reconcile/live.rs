@@ -45,6 +45,10 @@ const TRIES_MAX: u8 = 4;
 /// The pause before it is tried again: the node's streams may all be taken.
 const RETRY_US: u64 = 500_000;
 
+/// How far a position may lie above all that is known: an epoch or a number beyond that is a lie, and would take
+/// the numbers away that honest rings are to use.
+const JUMP_MAX: u64 = 1 << 32;
+
 /// What is wanted of the live nodes.
 pub struct Wanted {
     /// What files at rest hold; none if there are none.
@@ -110,6 +114,8 @@ struct Live {
     /// What the files at rest hold, and what was pulled.
     held: PositionSet,
     digest: Digest,
+    /// The largest epoch and the highest number in them.
+    highest: (u64, u64),
     pulled: Sorter<FileScratch>,
     pulled_count: u64,
     pulling: Option<Pulling>,
@@ -162,6 +168,7 @@ impl Live {
             round,
             required: wanted.required,
             rest: wanted.rest,
+            highest: highest(&held),
             held,
             digest,
             pulled: Sorter::new(scratch),
@@ -357,10 +364,16 @@ impl Live {
 
     /// Keeps a record to be merged later.
     fn keep(&mut self, record: &Record) -> io::Result<()> {
-        if self.held.insert(record.position) {
+        let (position, id) = (record.position, record.id);
+        let (epoch, seq) = (position.ring.epoch.0, position.seq.0);
+        if epoch > self.highest.0.saturating_add(JUMP_MAX) || seq > self.highest.1.saturating_add(JUMP_MAX) {
+            self.refuse("position out of reach");
+            return Ok(());
+        }
+        self.highest = (self.highest.0.max(epoch), self.highest.1.max(seq));
+        if self.held.insert(position) {
             self.digest.add(record);
             self.pulled_count += 1;
-            let (position, id) = (record.position, record.id);
             self.pulled.push(Key { position, id }, &record.line())?;
         }
         Ok(())
@@ -416,6 +429,14 @@ impl Live {
             rest: self.rest.map(|_| self.digest.summary(Digest::whole())),
         })
     }
+}
+
+/// The largest epoch and the highest number of these positions.
+fn highest(positions: &PositionSet) -> (u64, u64) {
+    let ranges = positions.ranges();
+    ranges.fold((0, 0), |(epoch, seq), (ring, _, last)| {
+        (epoch.max(ring.epoch.0), seq.max(last.0))
+    })
 }
 
 impl Outcome {
