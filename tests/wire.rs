@@ -560,7 +560,7 @@ fn the_largest_lists_fit_a_datagram() {
         ring: Some(ring()),
         high: Seq(1),
         received_up_to: Seq(1),
-        above: vec![(Seq(1), Seq(1)); 4],
+        above: vec![(Seq(1), Seq(1)); 3],
         delivered_up_to: Seq(1),
     };
     commit.rows = members

@@ -205,6 +205,8 @@ impl Node {
     /// Something happened. Returns what is to be done, in order.
     pub fn handle(&mut self, now: Time, event: Event) -> Vec<Action> {
         self.last_now = now;
+        // Before anything else: a command or a finished sync must not find a token that was slept over.
+        self.ring.notice_suspension(now);
         match event {
             Event::Datagram {
                 from,

@@ -15,7 +15,7 @@ use crate::wire::{Body, Commit, CommitRow, OldRing, RANGES_MAX};
 use crate::words::{Epoch, Hop, Member, RingId, Seq, Time};
 
 /// How many ranges all rows of a commit token may carry together, to fit one datagram.
-const RANGES_TOGETHER_MAX: usize = 2_048;
+const RANGES_TOGETHER_MAX: usize = 2_000;
 
 /// A ring on its way: the commit token was accepted, or is about to be sent.
 #[derive(Clone, Debug)]

@@ -141,7 +141,7 @@ impl Ring {
 
     /// A join arrived, in whatever phase.
     pub(super) fn on_join(&mut self, now: Time, sender: Member, from: SocketAddrV4, join: Join) {
-        if self.refuse_join(sender, from, &join) {
+        if self.refuse_join(now, sender, from, &join) {
             return;
         }
         let peer = Peer {
@@ -160,12 +160,16 @@ impl Ring {
     }
 
     /// Answers joins that cannot be accepted. Whether this was one.
-    fn refuse_join(&mut self, sender: Member, from: SocketAddrV4, join: &Join) -> bool {
+    fn refuse_join(&mut self, now: Time, sender: Member, from: SocketAddrV4, join: &Join) -> bool {
         let me = self.settings.me;
         let known = self.incarnations.get(&sender.id).copied().unwrap_or_default();
         let refuse = if sender.id == me.id {
             // Two live ones of one id: the later one exits, be it a newcomer or met at a merge.
             if sender.incarnation < me.incarnation && join.ring.is_some() {
+                return true;
+            }
+            // Who has just woken reads what came while it was away, and may have lost its place to the sender.
+            if now <= self.away_until {
                 return true;
             }
             Refuse::IdTaken {

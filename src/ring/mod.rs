@@ -30,6 +30,7 @@ mod deadlines;
 mod face;
 mod gather;
 mod lineage;
+mod looks;
 mod newcomers;
 mod operational;
 mod passing;
@@ -44,7 +45,7 @@ use std::net::SocketAddrV4;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use crate::wire::Body;
-use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq, Time};
+use crate::words::{Epoch, Incarnation, Member, NodeId, Position, RingId, Seq, Time};
 
 pub use deadlines::Deadlines;
 pub use face::{Expelled, Installed, Offer, Output, Peer, RingCounters, Settings};
@@ -108,6 +109,10 @@ pub struct Ring {
     /// When multicast from another member was heard last, and how often it should have been since.
     multicast_heard: Time,
     multicast_missed: u32,
+    /// This node was suspended: until then it may still be reading what arrived meanwhile.
+    away_until: Time,
+    /// The ring this node was in before the installed one, with its members.
+    previous: Option<(RingId, Vec<Member>)>,
     counters: RingCounters,
     out: Vec<Output>,
 }
@@ -137,6 +142,8 @@ impl Ring {
             requested_at: now,
             multicast_heard: now,
             multicast_missed: 0,
+            away_until: Time(0),
+            previous: None,
             counters: RingCounters::default(),
             out: Vec::new(),
             settings,
@@ -148,106 +155,6 @@ impl Ring {
     /// What is to be done, in order; empties the list.
     pub fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.out)
-    }
-
-    /// When [`Ring::tick`] is due.
-    pub fn deadline(&self) -> Option<Time> {
-        self.deadlines.next()
-    }
-
-    /// All deadlines, for a checker.
-    pub fn deadlines(&self) -> &Deadlines {
-        &self.deadlines
-    }
-
-    /// This life of this node.
-    pub fn me(&self) -> Member {
-        self.settings.me
-    }
-
-    /// The ring installed last.
-    pub fn installed(&self) -> Option<&RingState> {
-        self.installed.as_ref()
-    }
-
-    /// The ring that is being recovered into, if any.
-    pub fn forming(&self) -> Option<&RingState> {
-        match &self.phase {
-            Phase::Recover(recovering) => Some(&recovering.state),
-            Phase::Gather(_) | Phase::Commit(_) | Phase::Operational => None,
-        }
-    }
-
-    /// Whether the installed ring is in operation.
-    pub fn is_operational(&self) -> bool {
-        matches!(self.phase, Phase::Operational)
-    }
-
-    /// The phase by name.
-    pub fn phase_name(&self) -> &'static str {
-        match self.phase {
-            Phase::Gather(_) => "gather",
-            Phase::Commit(_) => "commit",
-            Phase::Recover(_) => "recover",
-            Phase::Operational => "operational",
-        }
-    }
-
-    /// The intervals in force.
-    pub fn timing(&self) -> &Timing {
-        &self.timing
-    }
-
-    /// The counters.
-    pub fn counters(&self) -> &RingCounters {
-        &self.counters
-    }
-
-    /// What is known of a peer.
-    pub fn peer(&self, member: Member) -> Option<&Peer> {
-        self.peers.get(&member)
-    }
-
-    /// The largest epoch seen.
-    pub fn epoch(&self) -> Epoch {
-        self.epoch
-    }
-
-    /// The highest number seen assigned.
-    pub fn high(&self) -> Seq {
-        self.high
-    }
-
-    /// How many messages wait to be stamped.
-    pub fn queued(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Whether a message was received and not delivered yet.
-    pub fn buffers(&self, id: MessageId) -> bool {
-        let rings = [&self.installed, &self.lineage];
-        rings.into_iter().flatten().any(|state| {
-            let mut undelivered = state.delivered_up_to.next().0..=state.buffer.highest().0;
-            undelivered.any(|seq| state.buffer.get(Seq(seq)).is_some_and(|chunk| chunk.id == id))
-        })
-    }
-
-    /// A message has its place already: it is not stamped again.
-    pub fn withdraw(&mut self, id: MessageId) {
-        self.queue.retain(|offer| offer.id != id);
-    }
-
-    /// Whether a message waits to be stamped.
-    pub fn is_queued(&self, id: MessageId) -> bool {
-        self.queue.iter().any(|offer| offer.id == id)
-    }
-
-    /// While gathering: the ids that have not been heard or do not agree.
-    pub fn not_agreed(&self) -> Vec<NodeId> {
-        match &self.phase {
-            Phase::Gather(gather) => gather.not_agreed(self.settings.me).iter().map(|m| m.id).collect(),
-            Phase::Commit(_) | Phase::Recover(_) | Phase::Operational => Vec::new(),
-        }
     }
 
     /// A new name for the joins to come.

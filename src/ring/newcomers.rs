@@ -62,6 +62,16 @@ impl Ring {
 
     /// Another ring, or one this node was in, shows itself.
     pub(super) fn on_beacon(&mut self, now: Time, sender: Member, from: SocketAddrV4, ring: RingId) {
+        let me = self.settings.me;
+        if sender.id == me.id {
+            // Two live ones of one id: the later one is told, and exits; it will hear this one's beacon otherwise.
+            if sender.incarnation > me.incarnation && self.is_operational() && now > self.away_until {
+                let name = self.settings.name.clone();
+                self.out
+                    .push(Output::Unicast(from, Body::Refuse(Refuse::IdTaken { name })));
+            }
+            return;
+        }
         let mine = self
             .installed
             .as_ref()

@@ -102,7 +102,8 @@ impl Ring {
         } else {
             self.counters.foreign += 1;
         }
-        if over.is_some_and(|state| token.ring < state.id && state.index_of(sender).is_some()) {
+        let known = |state: &RingState| state.index_of(sender).is_some() || self.was_in(sender, token.ring);
+        if over.is_some_and(|state| token.ring < state.id && known(state)) {
             self.out.push(Output::Fenced(sender.id, token.ring));
         }
     }

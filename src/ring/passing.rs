@@ -189,7 +189,11 @@ impl Ring {
         let Some(state) = self.installed.as_ref().filter(|_| self.is_operational()) else {
             return;
         };
-        if state.holding.is_some() {
+        if let Some(holding) = &state.holding {
+            let wants = !self.queue.is_empty() || self.hold_us.is_some();
+            if holding.resting && wants && !state.granted {
+                self.out.push(Output::Requested);
+            }
             self.hasten(now);
             return;
         }
@@ -235,10 +239,6 @@ impl Ring {
             .and_then(|state| state.holding.as_ref())
             .is_some_and(|h| h.resting);
         if rests {
-            if self.current().is_some_and(RingState::alone) && self.is_operational() && !self.queue.is_empty()
-            {
-                self.out.push(Output::Requested);
-            }
             self.visit(now);
         }
     }
@@ -356,7 +356,11 @@ impl Ring {
     }
 
     /// A token that is older than the others would wait for is not used any more.
-    pub(super) fn notice_suspension(&mut self, now: Time) {
+    pub fn notice_suspension(&mut self, now: Time) {
+        let timeout = self.timing.token_timeout();
+        if self.deadline().is_some_and(|at| now > at.after_us(timeout)) {
+            self.away_until = now.after_us(timeout);
+        }
         let stale = |state: &RingState| state.holding.as_ref().map(|holding| holding.stale_after);
         let Some(stale_after) = self.current().and_then(stale).filter(|at| now > *at) else {
             return;

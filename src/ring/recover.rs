@@ -268,9 +268,10 @@ impl Ring {
             members: new.members.clone(),
             together: recovering.companions,
             old: old_id,
-            old_members,
+            old_members: old_members.clone(),
             first: new.first,
         }));
+        self.previous = old_id.map(|id| (id, old_members));
         let lead = new.members.first() == Some(&self.settings.me) && !new.alone();
         self.installed = Some(new);
         self.multicast_heard = now;

@@ -74,7 +74,7 @@ impl Ring {
             Some(state) if state.id == ring && state.index_of(sender).is_some() && !frozen => true,
             Some(state) if ring <= state.id || (frozen && ring.epoch <= self.epoch) => {
                 self.counters.fenced += 1;
-                let known = state.index_of(sender).is_some();
+                let known = state.index_of(sender).is_some() || self.was_in(sender, ring);
                 if known && ring < state.id {
                     self.out.push(Output::Fenced(sender.id, ring));
                 }
@@ -85,6 +85,12 @@ impl Ring {
                 false
             }
         }
+    }
+
+    /// Whether a member was in the ring before the installed one, together with this node.
+    pub(super) fn was_in(&self, member: Member, ring: RingId) -> bool {
+        let previous = self.previous.as_ref();
+        previous.is_some_and(|(id, members)| *id == ring && members.contains(&member))
     }
 
     /// Puts chunks into the buffer and delivers what is in order now.

@@ -15,8 +15,8 @@ use crate::words::{Member, MessageId, NodeId, Position, RingId};
 #[derive(Clone, Debug, Default)]
 pub struct Checker {
     /// Who holds the token of which ring.
-    holders: BTreeMap<RingId, NodeId>,
-    holding: BTreeMap<NodeId, RingId>,
+    holders: BTreeMap<RingId, Member>,
+    holding: BTreeMap<Member, RingId>,
     /// What every number was given to: message and fragment.
     stamped: BTreeMap<Position, (MessageId, u16)>,
     /// What every id says.
@@ -55,9 +55,9 @@ impl Checker {
         Ok(())
     }
 
-    /// A node is gone: it holds nothing any more.
-    pub fn gone(&mut self, id: NodeId) {
-        if let Some(ring) = self.holding.remove(&id) {
+    /// A life is over: it holds nothing any more.
+    pub fn gone(&mut self, member: Member) {
+        if let Some(ring) = self.holding.remove(&member) {
             self.holders.remove(&ring);
         }
     }
@@ -87,21 +87,22 @@ impl Checker {
 
     /// In one ring at most one node holds the token.
     fn mutual_exclusion(&mut self, node: &Node) -> Result<(), Broken> {
-        let id = node.me().id;
-        self.gone(id);
+        let me = node.me();
+        self.gone(me);
         let states = [node.ring().installed(), node.ring().forming()];
         let held = states.into_iter().flatten().find(|state| state.holding.is_some());
         if let Some(ring) = held.map(|state| state.id) {
-            self.holding.insert(id, ring);
-            if let Some(other) = self.holders.insert(ring, id) {
+            self.holding.insert(me, ring);
+            if let Some(other) = self.holders.insert(ring, me) {
                 return Err(format!(
-                    "mutual exclusion: {other} and {id} hold the token of ring {ring}"
+                    "mutual exclusion: {} and {} hold the token of ring {ring}",
+                    other.id, me.id
                 ));
             }
         }
         let bytes = node.ring().installed().map_or(0, |state| state.buffer.bytes());
         if bytes > 64 << 20 {
-            return Err(format!("bounded: {id} buffers {bytes} bytes"));
+            return Err(format!("bounded: {} buffers {bytes} bytes", me.id));
         }
         Ok(())
     }

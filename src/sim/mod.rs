@@ -9,5 +9,6 @@
 pub mod check;
 pub mod disk;
 pub mod run;
+pub mod script;
 pub mod tell;
 pub mod world;

@@ -158,7 +158,7 @@ pub fn action(action: &Action) -> Option<String> {
 }
 
 /// What is to be stored, in words.
-fn store(store: &Store) -> String {
+pub fn store(store: &Store) -> String {
     match store {
         Store::Identity { epoch, .. } => format!("epoch {epoch}"),
         Store::Outbox { id, .. } => format!("outbox {}-{}", id.sender.id, id.counter),

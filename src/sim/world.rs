@@ -1,20 +1,22 @@
 //! The simulated world: nodes, a network and disks under one clock.
 
+mod hooks;
+mod network;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::check::{Broken, Checker};
 use super::disk::Disk;
 use super::tell;
 use crate::node::Node;
-use crate::node::face::{
-    Action, Command, Config, Event, Exit, LoadId, RecoverLevel, StreamAction, StreamEvent, StreamId, Ticket,
-};
+use crate::node::face::{Action, Command, Config, Event, Exit, LoadId, RecoverLevel, StreamId, Ticket};
 use crate::ring::bugs::{self, Bug};
 use crate::words::{Incarnation, NodeId, Time, WallTime};
+
+pub use hooks::{Ambush, Fate, Hooks, Mischief, Moment, Order, Told};
 
 /// The group all simulated nodes are in.
 pub const GROUP: u32 = 0x726f_6461;
@@ -73,6 +75,8 @@ struct Process {
     sleeps: bool,
     /// What arrived while it sleeps.
     missed: VecDeque<Event>,
+    /// What it was about to do when it was put to sleep.
+    undone: Vec<Action>,
     exit: Option<Exit>,
     /// When its disk is free again.
     disk_free: Time,
@@ -100,8 +104,8 @@ pub struct World {
     pub cut: BTreeSet<(NodeId, NodeId)>,
     /// Nodes that multicast does not reach.
     pub multicast_cut: BTreeSet<NodeId>,
-    /// How many of the next datagrams of a kind are lost, by the kind's name.
-    pub lose_next: BTreeMap<&'static str, u32>,
+    /// What a script does to single datagrams and nodes.
+    pub hooks: Hooks,
     peers: BTreeMap<End, (End, Time)>,
     next_stream: u64,
     /// The checks.
@@ -151,7 +155,7 @@ impl World {
             },
             cut: BTreeSet::new(),
             multicast_cut: BTreeSet::new(),
-            lose_next: BTreeMap::new(),
+            hooks: Hooks::default(),
             peers: BTreeMap::new(),
             next_stream: 1,
             checker: Checker::default(),
@@ -168,7 +172,8 @@ impl World {
         }
         let life = *self.lives.entry(id).and_modify(|life| *life += 1).or_insert(1);
         let (seed, dice) = (self.dice.random(), self.dice.random());
-        let clock_us = 1_763_680_000_000_000 + self.now.0;
+        let behind_us = self.hooks.clocks_behind_us.get(&id).copied().unwrap_or(0);
+        let clock_us = 1_763_680_000_000_000 + self.now.0 - behind_us;
         let disk = self.disks.entry(id).or_default();
         let mut incarnation = Incarnation::next(disk.identity.0, clock_us, dice);
         if bugs::on(Bug::NumbersReused) && disk.identity.0 > Incarnation(0) {
@@ -179,9 +184,10 @@ impl World {
             restart.ids = crate::replica::IdSet::new();
             restart.outbox.clear();
         }
+        let own_id = self.hooks.twins.get(&id).copied().unwrap_or(id);
         let config = Config {
-            id,
-            name: format!("n{id}"),
+            id: own_id,
+            name: format!("n{own_id}"),
             ..self.config.clone()
         };
         let (node, actions) = Node::new(config, restart, seed, self.now);
@@ -191,6 +197,7 @@ impl World {
             timer: None,
             sleeps: false,
             missed: VecDeque::new(),
+            undone: Vec::new(),
             exit: None,
             disk_free: self.now,
         };
@@ -201,13 +208,22 @@ impl World {
 
     /// Kills a node: what its disk had not synced may be lost.
     pub fn crash(&mut self, id: NodeId) {
+        if !self.processes.contains_key(&id) {
+            return;
+        }
+        let under_way = self.disks[&id].under_way();
+        let survivors = self.dice.random_range(0..=under_way);
+        self.crash_keeping(id, survivors);
+    }
+
+    /// Kills a node; of what its disk had under way, the first `survivors` operations are kept.
+    pub fn crash_keeping(&mut self, id: NodeId, survivors: usize) {
         let Some(process) = self.processes.remove(&id) else {
             return;
         };
         self.tell(|| format!("{id} crashes"));
-        self.checker.gone(id);
+        self.checker.gone(process.node.me());
         let disk = self.disks.get_mut(&id).expect("a node that lived has a disk");
-        let survivors = self.dice.random_range(0..=disk.under_way());
         disk.crash(survivors);
         self.close_streams_of(id, process.life);
     }
@@ -238,7 +254,9 @@ impl World {
         };
         process.sleeps = false;
         let missed = std::mem::take(&mut process.missed);
+        let undone = std::mem::take(&mut process.undone);
         self.tell(|| format!("{id} wakes"));
+        self.carry_out(id, undone)?;
         for event in missed {
             self.step_node(id, event)?;
         }
@@ -301,13 +319,20 @@ impl World {
 
     /// Lets time pass up to `until`.
     pub fn run_until(&mut self, until: Time) -> Result<(), Broken> {
-        while let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= until) {
-            let ((at, _), coming) = entry.remove_entry();
-            self.now = self.now.max(at);
-            self.happen(coming)?;
-        }
-        self.now = self.now.max(until);
+        while self.run_next(until)? {}
         Ok(())
+    }
+
+    /// Lets the next thing up to `until` happen. Whether there was one.
+    pub fn run_next(&mut self, until: Time) -> Result<bool, Broken> {
+        let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= until) else {
+            self.now = self.now.max(until);
+            return Ok(false);
+        };
+        let ((at, _), coming) = entry.remove_entry();
+        self.now = self.now.max(at);
+        self.happen(coming)?;
+        Ok(true)
     }
 
     fn happen(&mut self, coming: Coming) -> Result<(), Broken> {
@@ -324,6 +349,9 @@ impl World {
             Coming::Synced { node, life, ticket } if self.lives_still(node, life) => {
                 let disk = self.disks.get_mut(&node).expect("a node that lives has a disk");
                 let moved = disk.sync(ticket);
+                if self.stored_as_awaited(node, ticket) {
+                    self.spring(node, Vec::new());
+                }
                 self.deliver(node, Event::Stored { ticket, moved })
             }
             Coming::Loaded {
@@ -379,7 +407,8 @@ impl World {
     }
 
     /// Checks and carries out what a node wants.
-    fn carry_out(&mut self, id: NodeId, actions: Vec<Action>) -> Result<(), Broken> {
+    fn carry_out(&mut self, id: NodeId, mut actions: Vec<Action>) -> Result<(), Broken> {
+        let undone = self.cut_short(id, &mut actions);
         let process = self.processes.get_mut(&id).expect("only nodes that live act");
         let life = process.life;
         let checked = self.checker.step(&process.node, GROUP, &actions, &self.disks);
@@ -390,13 +419,17 @@ impl World {
         }
         checked?;
         for action in actions {
+            self.keep_told(id, &action);
             self.carry_out_one(id, life, action);
+        }
+        if undone.is_some() || self.holds_as_awaited(id) {
+            self.spring(id, undone.unwrap_or_default());
         }
         let Some(process) = self.processes.get_mut(&id) else {
             return Ok(());
         };
         if process.exit.is_some() {
-            self.checker.gone(id);
+            self.checker.gone(process.node.me());
             self.processes.remove(&id);
             self.disks
                 .get_mut(&id)
@@ -427,6 +460,7 @@ impl World {
     fn carry_out_one(&mut self, id: NodeId, life: u32, action: Action) {
         match action {
             Action::Multicast(bytes) => {
+                self.hooks.sending(address(id, life), true, &bytes);
                 let others: Vec<NodeId> = self
                     .processes
                     .keys()
@@ -439,6 +473,7 @@ impl World {
             }
             Action::Unicast(address, bytes) => {
                 let [_, _, to, to_life] = address.ip().octets();
+                self.hooks.sending(self::address(id, life), false, &bytes);
                 self.send(id, life, NodeId(u16::from(to)), Some(u32::from(to_life)), &bytes);
             }
             Action::Store(ticket, store) => {
@@ -478,165 +513,6 @@ impl World {
                 self.processes.get_mut(&id).expect("it lives").exit = Some(exit);
             }
         }
-    }
-
-    /// One datagram to one node: whether and when it arrives is up to the weather.
-    fn send(&mut self, from: NodeId, life: u32, to: NodeId, to_life: Option<u32>, bytes: &Bytes) {
-        let Some(receiver) = self.processes.get(&to).map(|process| process.life) else {
-            return;
-        };
-        let multicast = to_life.is_none();
-        let kind = tell::kind(bytes);
-        if let Some(left) = self.lose_next.get_mut(kind).filter(|left| **left > 0) {
-            *left -= 1;
-            self.checker.count("lost");
-            return;
-        }
-        let cut = self.cut.contains(&(from, to)) || (multicast && self.multicast_cut.contains(&to));
-        if cut || to_life.is_some_and(|life| life != receiver) {
-            return;
-        }
-        if self.dice.random_range(0..1_000) < self.weather.loss {
-            return self.checker.count("lost");
-        }
-        let copies = if self.dice.random_range(0..1_000) < self.weather.duplication {
-            2
-        } else {
-            1
-        };
-        for copy in 0..copies {
-            let mut bytes = bytes.clone();
-            if self.dice.random_range(0..1_000) < self.weather.garbling {
-                self.checker.count("garbled");
-                let mut garbled = bytes.to_vec();
-                let at = self.dice.random_range(0..garbled.len());
-                garbled[at] ^= 1 << self.dice.random_range(0..8);
-                bytes = Bytes::from(garbled);
-            }
-            if copy == 1 {
-                self.checker.count("doubled");
-            }
-            let took = self
-                .dice
-                .random_range(self.weather.delay_min_us..=self.weather.delay_max_us);
-            let event = Event::Datagram {
-                from: address(from, life),
-                multicast,
-                bytes,
-            };
-            self.schedule(
-                self.now.after_us(took),
-                Coming::Arrival {
-                    to,
-                    life: receiver,
-                    event,
-                },
-            );
-        }
-    }
-
-    fn stream(&mut self, id: NodeId, life: u32, stream: StreamId, action: StreamAction) {
-        let end = (id, life, stream);
-        match action {
-            StreamAction::Connect(address) => self.connect(end, address),
-            StreamAction::Send(bytes) => {
-                let Some(((to, to_life, there), last)) = self.peers.get(&end).copied() else {
-                    return;
-                };
-                if self.cut.contains(&(id, to)) || self.cut.contains(&(to, id)) {
-                    return self.break_stream(end);
-                }
-                let took = self
-                    .dice
-                    .random_range(self.weather.delay_min_us..=self.weather.delay_max_us);
-                let at = self.now.after_us(took).max(last.after_us(1));
-                self.peers.insert(end, ((to, to_life, there), at));
-                let event = Event::Stream(there, StreamEvent::Frame(bytes));
-                self.schedule(
-                    at,
-                    Coming::Arrival {
-                        to,
-                        life: to_life,
-                        event,
-                    },
-                );
-            }
-            StreamAction::Close => self.break_stream(end),
-        }
-    }
-
-    fn connect(&mut self, end: End, address: SocketAddrV4) {
-        let [_, _, to, to_life] = address.ip().octets();
-        let (to, to_life) = (NodeId(u16::from(to)), u32::from(to_life));
-        let reachable = self.lives_still(to, to_life)
-            && !self.cut.contains(&(end.0, to))
-            && !self.cut.contains(&(to, end.0));
-        let at = self.now.after_us(self.weather.delay_max_us + 100);
-        if !reachable {
-            let event = Event::Stream(end.2, StreamEvent::Closed);
-            return self.schedule(
-                at,
-                Coming::Arrival {
-                    to: end.0,
-                    life: end.1,
-                    event,
-                },
-            );
-        }
-        self.next_stream += 2;
-        let there = StreamId(self.next_stream);
-        let other = (to, to_life, there);
-        self.peers.insert(end, (other, at.after_us(2)));
-        self.peers.insert(other, (end, at.after_us(2)));
-        let from = self::address(end.0, end.1);
-        let accepted = Event::Stream(there, StreamEvent::Accepted { from });
-        self.schedule(
-            at,
-            Coming::Arrival {
-                to,
-                life: to_life,
-                event: accepted,
-            },
-        );
-        let connected = Event::Stream(end.2, StreamEvent::Connected);
-        self.schedule(
-            at.after_us(1),
-            Coming::Arrival {
-                to: end.0,
-                life: end.1,
-                event: connected,
-            },
-        );
-    }
-
-    /// Both ends hear that a stream is closed, after what was sent before.
-    fn break_stream(&mut self, end: End) {
-        let Some((other, last)) = self.peers.remove(&end) else {
-            return;
-        };
-        self.peers.remove(&other);
-        let at = self.now.after_us(self.weather.delay_max_us).max(last.after_us(1));
-        for (node, life, stream) in [end, other] {
-            let event = Event::Stream(stream, StreamEvent::Closed);
-            self.schedule(
-                at,
-                Coming::Arrival {
-                    to: node,
-                    life,
-                    event,
-                },
-            );
-        }
-    }
-
-    fn close_streams_of(&mut self, id: NodeId, life: u32) {
-        let ends: Vec<End> = self
-            .peers
-            .keys()
-            .copied()
-            .filter(|end| (end.0, end.1) == (id, life))
-            .collect();
-        ends.into_iter().for_each(|end| self.break_stream(end));
     }
 
     fn schedule(&mut self, at: Time, coming: Coming) {

@@ -63,6 +63,7 @@ pub fn faults(replicas: &[Replica], said: &BTreeMap<String, String>) -> Vec<Stri
     for pair in replicas.windows(2) {
         if pair[0].bytes != pair[1].bytes {
             let (one, other) = (pair[0].node, pair[1].node);
+            // If one file is the beginning of the other, they differ where the shorter one ends.
             let line = pair[0].lines().zip(pair[1].lines()).position(|(a, b)| a != b);
             let shorter = pair[0].lines().count().min(pair[1].lines().count());
             let line = line.unwrap_or(shorter) + 1;
@@ -81,6 +82,7 @@ pub fn faults(replicas: &[Replica], said: &BTreeMap<String, String>) -> Vec<Stri
 fn faults_of(replica: &Replica, said: &BTreeMap<String, String>) -> Vec<String> {
     let mut faults = Vec::new();
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    // Canonical order: each record stands at a higher position than the one before.
     let mut last = None;
     let node = replica.node;
     for (index, line) in replica.lines().enumerate() {
@@ -95,6 +97,7 @@ fn faults_of(replica: &Replica, said: &BTreeMap<String, String>) -> Vec<String> 
             faults.push(format!("line {} of node {node} is out of order", index + 1));
         }
         last = Some(record.position);
+        // A record that nobody said is as wrong as a missing one: it would be an invention, or another's line.
         let id = record.id.to_string();
         let text = Content::from_bytes(&record.content).map(|content| content.text);
         if said.get(&id) != text.ok().as_ref() {

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::player::Told;
 use super::stage::{Stage, name};
 
-/// The one that is killed.
+/// The one that is killed. In the middle of the ring, so that the ring has to close over a gap.
 const VICTIM: u16 = 2;
 /// The one before it in the ring: its passes go to the victim.
 const BEFORE: u16 = 1;
@@ -62,8 +62,8 @@ impl Story {
         let stopped = self.stop_with_the_token()?;
         let killed = self.stage.kill(VICTIM)?;
         self.page.say(&format!(
-            "{name}'s process gets SIGKILL; {} keeps asking for the token",
-            self::name(BEFORE)
+            "{name}'s process gets SIGKILL; {} says a line right after",
+            self::name(OTHER)
         ))?;
         self.stage.say(OTHER, &["did you hear that?"])?;
         self.show_new_ring(&ring, stopped, killed)?;
@@ -128,6 +128,7 @@ impl Story {
                 .wait("a ring of the other two, and a line ordered in it", |stage| {
                     let ready = SURVIVORS.map(|id| stage.player(id)).map(|player| {
                         let ring = player.last("ring").filter(|ring| ring.members() == SURVIVORS)?;
+                        // A line of the old ring may come late; only one of the new ring shows that it works.
                         let new = |told: &&Told| told.kind() == "message" && told.text("ring") != old;
                         Some((ring.at, player.told.iter().find(new)?.at))
                     });
@@ -161,7 +162,7 @@ impl Story {
         for (id, lines) in WITHOUT {
             self.stage.say(id, &lines)?;
         }
-        // What was typed at the survivors while the token was gone may still be on its way.
+        // By their texts, not by their count: what was typed at the survivors while the token was gone may still be on its way.
         let texts: Vec<String> = WITHOUT
             .iter()
             .flat_map(|(_, lines)| lines.map(String::from))
@@ -207,6 +208,7 @@ impl Story {
             format!("{own}, and {back} were rolled back")
         })?;
         self.wait_written(&ALL)?;
+        // What came into its file since the kill: its own last words, and what the others said meanwhile.
         let gained = &Replica::read(self.stage.folder(), VICTIM)?.ids() - &in_file;
         let own_again: BTreeSet<&String> = gained
             .iter()
@@ -240,10 +242,12 @@ impl Story {
             "with --recover none: checkpoint {} with {held} lines; {back} later ones rolled back, still in its file",
             checkpoint.unwrap_or(0)
         );
+        // Nothing is deleted by a rollback: what is in the state and what is not are together what is in the file.
         let holds = checkpoint.is_some() && shown == held && back > 0 && held + back == in_file;
         self.page.fact(holds, &claim, || {
             format!("{shown} shown, {in_file} in the file, {story:?}")
         })?;
+        // Left in order, it writes a checkpoint of the state it was rolled back to: the next start finds the same.
         let codes = self.stage.leave(&[VICTIM])?;
         match codes[..] {
             [Some(0)] => Ok(back),
@@ -264,6 +268,7 @@ fn where_it_went(stage: &Stage, since: Time) -> Option<Option<u64>> {
     if let Some(pass) = later.clone().find(to_victim) {
         return Some(pass.number("hop"));
     }
+    // No pass was seen, so either the token is still on its way here, or the victim had it when it was stopped.
     let granted = later.clone().any(|told| told.kind() == "grant");
     let asked = before.first_since("request", since)?.at;
     (!granted && clock::now().since_us(asked) > NOT_GIVEN_US).then_some(None)

@@ -52,6 +52,7 @@ impl Story {
         self.act(
             "The reconciler compares the three files, and makes them equal, in the order of the numbers.",
         )?;
+        // To be compared with after the look: `--check` promises to change nothing.
         let before = self.replicas()?;
         self.page.say("$ reconciler --check")?;
         let report = self.reconciled(true, true)?;
@@ -79,6 +80,7 @@ impl Story {
 
     /// Runs the reconciler and shows its report.
     fn reconciled(&mut self, check: bool, full: bool) -> Result<Report, Failure> {
+        // Offline: all nodes have left, and nothing but these files is meant.
         let options = Options {
             data_dir: self.stage.folder().to_path_buf(),
             live: None,
@@ -124,6 +126,7 @@ impl Story {
         let (typed, said) = (self.stage.typed, self.stage.said.len());
         let claim = format!("all {typed} lines that were typed were acknowledged");
         self.page.fact(typed == said, &claim, || format!("{said}"))?;
+        // One list for both claims: they are told one by one, but stand or fall together.
         let faults = faults(&replicas, &self.stage.said);
         let claim = "three equal files, byte for byte, in the order of the numbers";
         self.page.fact(faults.is_empty(), claim, || faults.join("; "))?;

@@ -33,6 +33,7 @@ impl Page {
     /// Prints one line as it is.
     pub fn line(&mut self, text: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
+        // Flushed line by line: a reader follows while it happens, also through a pipe.
         let printed = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
         printed.map_err(Failure::Output)
     }

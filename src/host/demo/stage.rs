@@ -125,6 +125,7 @@ impl Stage {
 
     /// Starts a node; its life before, if there was one, has ended.
     pub fn start(&mut self, id: u16, words: &[&str]) -> Result<(), Failure> {
+        // Dropping the life before is harmless: it has ended, and its reader has told all.
         self.players.remove(&id);
         let mut child = self
             .command(id, words)?
@@ -161,6 +162,7 @@ impl Stage {
             .arg("--data-dir")
             .arg(&self.folder)
             .args(words)
+            // The log is for finding out what went wrong, not for what the user's shell is set to.
             .env_remove("RUST_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
