@@ -2,14 +2,12 @@
 #![allow(clippy::disallowed_methods)] // Tests read clocks and files.
 
 mod support;
-#[path = "support/pty.rs"]
-mod terminal;
 
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use support::pty::Person;
 use support::{Group, wait_until};
-use terminal::Person;
 
 fn person(group: &Group, id: u16, words: &[&str]) -> Person {
     Person::at_terminal(group.command(id, words))

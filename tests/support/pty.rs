@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::support::PATIENCE;
+use super::PATIENCE;
 
 /// A node at a terminal.
 pub struct Person {
