@@ -336,6 +336,152 @@ fn a_newcomer_gets_what_was_said_before() {
     });
 }
 
+/// Datagrams that strangers may send: noise of all lengths, real ones cut or altered, and real ones again.
+fn nonsense(real: &[Vec<u8>], dice: u64) -> Vec<u8> {
+    let mut state = dice.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let kind = next() % 4;
+    let Some(some) = real.get(next() as usize % real.len().max(1)).filter(|_| kind > 0) else {
+        let length = next() as usize % 1_500;
+        return (0..length).map(|_| next() as u8).collect();
+    };
+    let mut bytes = some.clone();
+    let at = next() as usize % bytes.len();
+    match kind {
+        1 => bytes.truncate(at),
+        2 => bytes[at] ^= 1 << (next() % 8),
+        _ => {}
+    }
+    bytes
+}
+
+/// The memory of a process, in KiB.
+fn memory_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_hundred_thousand_datagrams_of_strangers_change_nothing() {
+    let group = Group::new();
+    let mut nodes = group.ring(2);
+    // What real nodes send is listened to first, to be sent again in all variants.
+    let listener = group.listener();
+    nodes[0].say("um");
+    nodes[1].wait_texts(&["um"]);
+    let mut buffer = vec![0; 65_536];
+    let real: Vec<Vec<u8>> = (0..5)
+        .map(|_| {
+            let length = listener.recv(&mut buffer).unwrap();
+            buffer[..length].to_vec()
+        })
+        .collect();
+    let sender = group.sender();
+    let to: std::net::SocketAddrV4 = group.address.parse().unwrap();
+    let shout = |many: std::ops::Range<u64>| {
+        for dice in many {
+            // A full queue loses some of them, as the network would.
+            sender
+                .send_to(&nonsense(&real, dice), to)
+                .map(drop)
+                .unwrap_or_default();
+        }
+    };
+    shout(0..20_000);
+    nodes[0].say("dois");
+    nodes[1].wait_texts(&["dois"]);
+    let before = memory_kib(nodes[1].child.id());
+    shout(20_000..100_000);
+    nodes[1].say("tres");
+    nodes[0].wait_texts(&["tres"]);
+    let after = memory_kib(nodes[1].child.id());
+    assert!(after < before + 4_096, "{before} KiB before, {after} KiB after");
+    for node in &mut nodes {
+        node.drain();
+        let texts: Vec<String> = node.messages().into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts, ["um", "dois", "tres"]);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_node_with_a_reason() {
+    let group = Group::new();
+    let mut command = group.command(1, &["--json"]);
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("nobody reads the output"), "{stderr}");
+}
+
+#[test]
+fn input_that_cannot_be_read_is_said() {
+    let group = Group::new();
+    let mut command = group.command(1, &[]);
+    command.stdin(std::fs::File::open(group.folder.path()).unwrap());
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot be read any further"), "{stderr}");
+}
+
+/// Kills and restarts nodes under traffic, then looks whether anything that was pending is lost or doubled.
+fn kill_and_restart(cycles: usize) {
+    let group = Group::new();
+    let mut nodes = group.ring(3);
+    let mut pending: Vec<String> = Vec::new();
+    let mut dice = 12_345_u64;
+    for cycle in 0..cycles {
+        for line in 0..12 {
+            nodes[line % 3].say(&format!("{cycle}.{line}"));
+        }
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let victim = (dice >> 33) as usize % 3;
+        if dice.is_multiple_of(2) {
+            nodes[victim].wait_for("pending line", |event| event["type"] == "pending");
+        }
+        nodes[victim].kill();
+        pending.extend(nodes[victim].pending());
+        nodes[victim] = group.start(victim as u16 + 1, &[]);
+        nodes[victim].wait_for("ring", |event| event["type"] == "ring");
+    }
+    nodes.iter_mut().for_each(|node| node.wait_ring_of(3));
+    let mut last = nodes.iter_mut();
+    last.by_ref()
+        .for_each(|node| node.say(&format!("last of {}", node.id)));
+    let lasts = ["last of 1", "last of 2", "last of 3"];
+    nodes.iter_mut().for_each(|node| node.wait_texts(&lasts));
+    nodes.iter_mut().for_each(|node| pending.extend(node.pending()));
+    let mut all = Vec::new();
+    wait_until("the replicas are equal and have all that was pending", || {
+        all = group.sorted_replica(1);
+        let has = |id: &String| all.iter().any(|line| line.contains(&format!("\"id\":\"{id}\"")));
+        pending.iter().all(has) && all == group.sorted_replica(2) && all == group.sorted_replica(3)
+    });
+    let mut ids: Vec<&str> = all.iter().map(|line| line.split('"').nth(5).unwrap()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all.len(), "no message is there twice");
+}
+
+#[test]
+fn what_was_pending_survives_kills_and_restarts() {
+    kill_and_restart(5);
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn what_was_pending_survives_fifty_kills_and_restarts() {
+    kill_and_restart(50);
+}
+
 /// The time from a kill to the first line that both others see. Run it by name with `--ignored --nocapture`.
 #[test]
 #[ignore = "a measurement: takes a minute and wants a quiet machine"]

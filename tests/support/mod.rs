@@ -8,7 +8,7 @@
 pub mod pty;
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, unbounded};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 /// How long anything may take before a test fails. Much longer than it does take: machines are busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -78,6 +79,28 @@ impl Group {
         lines.into_iter().map(|line| line.4).collect()
     }
 
+    /// A socket that hears what the nodes of this group send to all.
+    pub fn listener(&self) -> UdpSocket {
+        let socket = udp();
+        socket.set_reuse_address(true).unwrap();
+        let address: SocketAddrV4 = self.address.parse().unwrap();
+        socket.bind(&address.into()).unwrap();
+        socket
+            .join_multicast_v4(address.ip(), &Ipv4Addr::LOCALHOST)
+            .unwrap();
+        socket.into()
+    }
+
+    /// A socket that sends to them, on loopback only.
+    pub fn sender(&self) -> UdpSocket {
+        let socket = udp();
+        socket
+            .bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into())
+            .unwrap();
+        socket.set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
+        socket.into()
+    }
+
     /// The command for a node of this group.
     pub fn command(&self, id: u16, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_node"));
@@ -107,6 +130,13 @@ impl Group {
         nodes.iter_mut().for_each(|node| node.wait_ring(&all));
         nodes
     }
+}
+
+/// A socket that waits for nothing longer than a test does.
+fn udp() -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
 }
 
 /// A node's process.
@@ -265,6 +295,15 @@ impl Node {
                     event["text"].as_str().unwrap().into(),
                 )
             })
+            .collect()
+    }
+
+    /// The ids of the lines that were told to be pending, the last of a killed node's output included.
+    pub fn pending(&mut self) -> Vec<String> {
+        self.drain();
+        let pending = self.events.iter().filter(|event| event["type"] == "pending");
+        pending
+            .map(|event| event["id"].as_str().unwrap().to_string())
             .collect()
     }
 

@@ -215,6 +215,7 @@ impl Front {
                 break;
             }
         }
+        // The core has ended: nothing more will come to be folded with what is held back.
         self.view.end_late();
         self.show();
         std::mem::replace(&mut self.next, Next::End)
@@ -222,6 +223,7 @@ impl Front {
 
     /// How long there is nothing to do, in microseconds.
     fn wait_us(&self, now: Time) -> u64 {
+        // Once it leaves, only the time until the end counts: a verdict that stands would make it spin.
         let verdict = self.finish.as_ref().filter(|_| self.leave_by.is_none());
         let verdict = verdict.map(|finish| match finish.verdict(now) {
             Verdict::Wait(until) => until,
@@ -239,6 +241,7 @@ impl Front {
         }
         if self.late_until.is_some_and(|until| until <= now) {
             self.late_until = None;
+            // A catching-up that takes longer is waited for; its end shows them anyway.
             if !self.view.end_late_unless_catching_up() {
                 self.late_until = Some(now.after_us(LATE_US));
             }
@@ -272,6 +275,7 @@ impl Front {
     }
 
     fn take_notice(&mut self, notice: &Notice) {
+        // Each settled line makes room for another one to be read.
         if self.tally.notice(notice) && self.finish.is_some() {
             self.console.settled();
         }
@@ -307,8 +311,10 @@ impl Front {
         let Some(finish) = &mut self.finish else { return };
         finish.ring(now);
         if let Err(error) = self.console.read_from_now(self.view.prompt()) {
-            self.ending = (Code::Other, Some(format!("cannot read the input: {error}")));
+            // Without a thread to read it, the input is as good as unreadable.
             finish.input_ended(now);
+            self.tally.unreadable();
+            self.view.alarm(&format!("the input cannot be read: {error}"));
         }
     }
 

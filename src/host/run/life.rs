@@ -1,4 +1,13 @@
 //! One life of a node: the core's thread, the disk's thread, and the ends that the user's side has of them.
+//!
+//! ```text
+//! user's side ── commands ──> core ── work ──> disk feed ──> disk
+//!      ^  └──────────── questions ────────────────^            │
+//!      └── notices ────────┴<────────── answers ───────────────┘
+//! ```
+//! The end runs along the same arrows: the core exits and closes its queues, the feed hands on what is left, the
+//! disk writes it and closes its files, and only then is the node's lock free. A later life of the same process
+//! can therefore begin only when [`Life::end`] has returned.
 
 use std::net::SocketAddrV4;
 use std::thread::Builder;
@@ -87,6 +96,7 @@ impl Life {
 
     /// Waits for the threads, each at most this long, so that the files are closed and unlocked.
     pub fn end(self, at_most: Duration) -> Result<Exit, Failure> {
+        // Whoever waits for room in them is let go.
         drop(self.questions);
         drop(self.notices);
         let result = match self.core_ended.recv_timeout(at_most) {
@@ -133,6 +143,7 @@ fn feed_disk(
 fn feed(pump: &DiskPump, work: &Receiver<DiskWork>, asked: &Receiver<Question>) {
     let mut asked = asked.clone();
     loop {
+        // Questions and work share the way, so that an answer tells what was asked to be stored before it.
         let handed = select! {
             recv(work) -> work => match work {
                 Ok(DiskWork::Store(ticket, store)) => Work::Store(ticket, store),
@@ -141,6 +152,7 @@ fn feed(pump: &DiskPump, work: &Receiver<DiskWork>, asked: &Receiver<Question>) 
             },
             recv(asked) -> question => match question {
                 Ok(question) => Work::Ask(question),
+                // The user's side is done; the core may still have work.
                 Err(_) => {
                     asked = crossbeam_channel::never();
                     continue;

@@ -94,8 +94,10 @@ fn begin(mut options: NodeOptions) -> Result<(Front, SignalWatch, Life), Failure
 fn live(mut front: Front, _signals: &SignalWatch, mut life: Life) -> Code {
     loop {
         let next = front.live(&life);
+        // The files must be closed and unlocked before the end is told, and before they can be opened again.
         let ending = life.end(front.patience());
         let ending = match (next, ending) {
+            // Only a life that ended in order is followed by another one.
             (Next::Rollback(number), Ok(Exit::Left)) => match front.reopen(number) {
                 Ok(again) => {
                     life = again;

@@ -1,4 +1,9 @@
 //! What is opened before a life: the network and the files. Nothing is sent yet.
+//!
+//! The order matters to whoever mistyped something: a wrong `--chaos`, an unknown interface or a port that is
+//! taken is refused before a file is made, and the lock is taken before anything in the folder is repaired. The
+//! network is opened before the files although nothing is read from it yet, because a node whose port is taken
+//! must not have begun a new life on its disk.
 
 use crate::host::chaos::{Chaos, ChaosPlan};
 use crate::host::cli::NodeOptions;
@@ -41,6 +46,7 @@ impl Opening {
     /// Opens everything for a life that begins at checkpoint `restore`, or at the newest good one.
     pub fn new(options: &NodeOptions, restore: Option<u64>) -> Result<(Opening, Found), Failure> {
         let dice = clock::seed().map_err(|error| Failure::Machine("random numbers", error))?;
+        // Only delay and chaos are to be repeatable. An incarnation must differ each time, whatever the seed.
         let seed = options.seed.unwrap_or(dice);
         let seed = seed.wrapping_add(SEED_STEP.wrapping_mul(u64::from(options.id.0)));
         let chaos = options
@@ -60,6 +66,7 @@ impl Opening {
         let (disk, restart, story) = Disk::open(&options.data_dir, options.id, disk_options)?;
         let history = disk.last_records(options.history.unwrap_or(0));
         let history = history.map_err(|error| Failure::Disk(error.into()))?;
+        // Some systems set the one, some the other.
         let login = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
         let name = options.name_or(restart.name.as_deref(), login.as_deref());
         let found = Found {
@@ -121,7 +128,8 @@ fn start(options: &NodeOptions, net: &Net, restart: &Restart, name: String) -> S
     }
 }
 
-/// The story of the disk, as it is told.
+/// The story of the disk, as it is told. The two are apart because one belongs to the files and the other to
+/// the format that programs read.
 fn told(story: disk::Story) -> Story {
     Story {
         fresh: story.end == End::None,

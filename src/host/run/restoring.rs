@@ -1,4 +1,7 @@
 //! `--restore`: what going back would discard is said first, and at a terminal asked about.
+//!
+//! The question is asked before the editor takes the terminal, and read as a plain line. Going back deletes
+//! nothing, so for a program the option itself is consent enough; for a person it may be a slip.
 
 use std::io::{self, BufRead, Write};
 

@@ -1,4 +1,8 @@
 //! How far the lines of a piped program have come, counted from what the core tells.
+//!
+//! Each own line is followed by its tag until it is pending, and by its id from then on, so that a line of an
+//! earlier life that is offered again in this one is not taken for one of this input. A count rises once for each
+//! line, whatever is told twice: delivery may be told late or again, and holders are told one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,12 +54,14 @@ impl Tally {
             self.counts.refused += 1;
             return true;
         }
+        // Whether it came in order or late makes no difference: it has its number.
         if let Notice::Message { record, .. } = notice {
             self.ordered(record.id);
         }
         if let Notice::Held { id, k, n, .. } = notice
             && k >= n
         {
+            // What all hold was ordered, even if its delivery was not told for want of room.
             self.ordered(*id);
             self.counts.held += u64::from(self.under_way.remove(id).is_some());
         }

@@ -1,4 +1,9 @@
 //! What the user typed or piped: lines to say, slash commands, and the end of the input.
+//!
+//! Every input has one answer, or its reader waits for ever: a typed line is answered with a prompt, a piped one
+//! with `settled`, once it is pending or refused. What can be answered from the view is answered at once; what
+//! the core knows is asked for by a command whose answer is a notice; what only the disk knows is asked of the
+//! disk's thread, so that neither the core nor the user's side waits for it.
 
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -41,6 +46,7 @@ impl Front {
                 }
             }
             Input::Piped(line) => self.piped(line, life),
+            // A person who ends the input wants to leave; a program first wants its lines to arrive.
             Input::End => match &mut self.finish {
                 Some(finish) => finish.input_ended(clock::now()),
                 None => self.leave(life),
@@ -78,6 +84,7 @@ impl Front {
                 self.tally.said(number);
                 self.give(self.view.room().to_string(), text, number, life);
             }
+            // It never reaches the core, so it is settled here.
             PipedLine::Refused { number, reason } => {
                 self.tally.unreadable();
                 self.console.settled();
@@ -89,11 +96,13 @@ impl Front {
         }
     }
 
+    /// Says a typed line, under the next tag: a person's lines are counted as they come.
     fn say(&mut self, room: String, text: String, life: &Life) {
         self.last_tag += 1;
         self.give(room, text, self.last_tag, life);
     }
 
+    /// Gives the core a line. The time is that of the saying, not of the sending, which may be much later.
     fn give(&mut self, room: String, text: String, tag: u64, life: &Life) {
         let sent = clock::wall();
         life.command(Command::Say {
@@ -115,6 +124,7 @@ impl Front {
                 self.view.answer(&[format!("rooms: {rooms}")]);
             }
             Slash::Nick(name) => {
+                // A later life of this process, after a rollback, keeps it.
                 self.options.name = Some(name.clone());
                 let shown = visible::name(&name);
                 self.view.answer(&[format!("you are {shown} from now on")]);
@@ -143,6 +153,7 @@ impl Front {
         }
     }
 
+    /// Asks the core how things are, and remembers what for: the status that comes has all, and is told in part.
     fn question(&mut self, question: Question, life: &Life) {
         self.view.ask(question);
         life.command(Command::Status);
@@ -159,6 +170,7 @@ impl Front {
         }
     }
 
+    /// Asks the disk for the last messages: the view keeps none.
     fn history(&mut self, count: usize, life: &Life) {
         let answer = self.answer.clone();
         let count = count.min(HISTORY_MAX);

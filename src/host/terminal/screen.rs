@@ -136,9 +136,13 @@ fn pump(mut printer: Printer, queue: &Receiver<Job>, inputs: &Inputs) {
     let mut open = true;
     while let Ok(first) = queue.recv() {
         let (lines, flushes) = batch(first, queue);
-        if open && let Err(error) = printer.print(&lines) {
-            open = false;
-            inputs.send(Input::OutputClosed(error.to_string()));
+        if open {
+            if let Err(error) = printer.print(&lines) {
+                open = false;
+                inputs.send(Input::OutputClosed(error.to_string()));
+            }
+        } else {
+            printer.print_talk(&lines);
         }
         for done in flushes {
             // Who asked may have given up waiting.
@@ -172,6 +176,14 @@ impl Printer {
                 printer.print(texts).map_err(io::Error::other)
             }
             Printer::Pipes => lines.iter().try_for_each(print_to_pipe),
+        }
+    }
+
+    /// Prints only what does not go to stdout: why the node ends now that nobody reads that.
+    fn print_talk(&self, lines: &[Shown]) {
+        let talk = lines.iter().filter(|line| matches!(line, Shown::Talk(_)));
+        if let Printer::Pipes = self {
+            talk.for_each(|line| print_to_pipe(line).unwrap_or_default());
         }
     }
 }
