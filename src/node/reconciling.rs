@@ -66,6 +66,8 @@ pub(super) struct Reconciling {
     task: Option<Task>,
     /// What the own user asked for.
     round: Option<Round>,
+    /// The own user asked once more meanwhile.
+    once_more: bool,
 }
 
 impl Reconciling {
@@ -82,6 +84,7 @@ impl Reconciling {
 impl Node {
     /// The user asks for a reconciliation of all live nodes.
     pub(super) fn start_reconcile(&mut self, now: Time) {
+        self.reconciling.once_more = self.reconciling.round.is_some();
         if self.reconciling.round.is_none() && self.leaving.is_none() {
             let nonce = self.dice.random();
             self.reconciling.round = Some(Round::new(nonce, 0, false, LOOK_US, now));
@@ -328,7 +331,7 @@ impl Node {
         match round.stage() {
             // A node that asks has no records beside those it takes part with.
             Stage::Filled => round.go_on(now),
-            Stage::Over => self.end_round(),
+            Stage::Over => self.end_round(now),
             Stage::Look | Stage::Fill | Stage::Sort(_) => {}
         }
         if let Some(ask) = ask {
@@ -338,7 +341,7 @@ impl Node {
     }
 
     /// Says what came of it where that is not what was asked for.
-    fn end_round(&mut self) {
+    fn end_round(&mut self, now: Time) {
         let Some(round) = self.reconciling.round.take() else {
             return;
         };
@@ -352,6 +355,9 @@ impl Node {
         if !round.is_equal() {
             let words = "replicas still differ: somebody talked, or holds a conflict; reconcile again when it is quiet";
             self.notice(Notice::Warning(words.into()));
+        }
+        if std::mem::take(&mut self.reconciling.once_more) {
+            self.start_reconcile(now);
         }
     }
 }

@@ -56,13 +56,13 @@ pub enum Output {
     Multicast(Body),
     /// Send to one address.
     Unicast(SocketAddrV4, Body),
-    /// Store this epoch, then call [`Ring::epoch_stored`].
+    /// Store this epoch, then call [`super::Ring::epoch_stored`].
     StoreEpoch(Epoch),
     /// An own message got its number (for a long one: its last fragment's).
     Stamped(MessageId, Position, Hop),
-    /// A message is delivered. Answer with [`Ring::written`] once it is in the replica, synced.
+    /// A message is delivered. Answer with [`super::Ring::written`] once it is in the replica, synced.
     Deliver(Delivery),
-    /// With a quorum: store this chunk, then call [`Ring::accepted`].
+    /// With a quorum: store this chunk, then call [`super::Ring::accepted`].
     Accept(RingId, Chunk),
     /// With a quorum: everything stored of rings before this one is void.
     Adopted(RingId),
