@@ -8,7 +8,8 @@
 //! | commit and recovery without progress | T | 200 ms |
 //! | join sent again | T / 8 | 25 ms |
 //! | request sent again | T / 20, doubling up to T / 4 | 10 ms |
-//! | token sent again | 4 × rotation, between T / 40 and T / 4, doubling | 5 ms |
+//! | token sent again, while somebody waits | 4 × rotation, between T / 40 and T / 4, doubling | 5 ms |
+//! | the same, while somebody lacks something and nobody waits | 4 × that | 20 ms |
 //! | chunks asked for again | T / 40, doubling up to T / 4 | 5 ms |
 //! | idle rest of a token | 1.25 T, at least 250 ms: 4 passes a second | 250 ms |
 //! | rest while messages are being written | T / 8 | 25 ms |
