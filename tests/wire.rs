@@ -27,7 +27,8 @@ const KIND_LAST: u8 = 16;
 /// The largest number that a sequence number or an epoch can be on the wire.
 const SEQ_MAX: u64 = (1 << 62) - 1;
 
-fn member(id: u16) -> Member {
+/// A member of the examples.
+pub fn member(id: u16) -> Member {
     Member {
         id: NodeId(id),
         incarnation: Incarnation(1_763_680_000_000_000 + u64::from(id)),
@@ -150,8 +151,8 @@ fn reconciled(progress: Progress, high: Option<Position>) -> Reconciled {
     }
 }
 
-/// Every body, every choice within a body.
-fn bodies() -> Vec<Body> {
+/// Every body, every choice within a body: also the seeds of the fuzzers.
+pub fn bodies() -> Vec<Body> {
     let (ring, id, name) = (ring(), member(3), String::from("ana"));
     let cut = Position { ring, seq: Seq(99) };
     let ids = |count| {
