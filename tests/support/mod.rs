@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // Tests read clocks and files, and end where they fail.
 
 pub mod pty;
+pub mod table;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
@@ -19,7 +20,7 @@ use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
 /// How long anything may take before a test fails. Much longer than it does take: machines are busy.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder and a multicast group of a test's own.
 pub struct Group {
@@ -60,8 +61,10 @@ impl Group {
 
     /// The lines of a replica in canonical order.
     pub fn sorted_replica(&self, id: u16) -> Vec<String> {
-        let mut lines: Vec<(u64, u64, u64, u64, String)> = std::fs::read_to_string(self.replica(id))
-            .unwrap_or_default()
+        let text = std::fs::read_to_string(self.replica(id)).unwrap_or_default();
+        // Its last line may be in the middle of being written.
+        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+        let mut lines: Vec<(u64, u64, u64, u64, String)> = whole
             .lines()
             .map(|line| {
                 let value: Value = serde_json::from_str(line).unwrap();
@@ -244,6 +247,7 @@ impl Node {
 
     /// Waits until the last ring told so far or to come has this many members.
     pub fn wait_ring_of(&mut self, count: usize) {
+        self.drain();
         let deadline = Instant::now() + PATIENCE;
         loop {
             let last = self.events.iter().rev().find(|event| event["type"] == "ring");
@@ -266,6 +270,51 @@ impl Node {
         }
         self.child.wait().unwrap();
         text
+    }
+
+    /// Says a line if its input is still read, again if it is refused for lack of room, and waits until it has its
+    /// number or the process has ended; whether it has its number.
+    pub fn say_if_alive(&mut self, text: &str) -> bool {
+        let line = format!("{text}\n");
+        let deadline = Instant::now() + PATIENCE;
+        let (mut say, mut refused) = (true, false);
+        loop {
+            let input = self.input.as_mut().expect("the input is open");
+            if std::mem::take(&mut say) && input.write_all(line.as_bytes()).is_err() {
+                return false;
+            }
+            let Some(event) = self.next_event(deadline) else {
+                assert!(
+                    Instant::now() < deadline,
+                    "node {} hangs\n{}",
+                    self.id,
+                    self.dump()
+                );
+                return false;
+            };
+            if event["type"] == "message" && event["text"] == text {
+                return true;
+            }
+            refused |= event["type"] == "refused";
+            say = refused && event["type"] == "disk_room";
+            refused &= !say;
+        }
+    }
+
+    /// Waits for a checkpoint after the last event told, or for the end.
+    pub fn wait_checkpoint_or_end(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(event) = self.next_event(deadline) {
+            if event["type"] == "checkpointed" {
+                return;
+            }
+        }
+        assert!(
+            Instant::now() < deadline,
+            "node {} hangs\n{}",
+            self.id,
+            self.dump()
+        );
     }
 
     /// Waits for messages with these texts, in any order, also among those that came before.
@@ -310,6 +359,12 @@ impl Node {
     /// How often a text was told as a message.
     pub fn times(&self, text: &str) -> usize {
         self.messages().iter().filter(|(_, said)| said == text).count()
+    }
+
+    /// From now on only what is told later is waited for.
+    pub fn forget_past(&mut self) {
+        self.drain();
+        self.looked_at = self.events.len();
     }
 
     /// Takes in what is there without waiting.
