@@ -40,6 +40,12 @@ pub enum Event {
         /// What it carries.
         bytes: Bytes,
     },
+    /// The network says that nobody listens at this address, to which this node sent something. It may be wrong or
+    /// forged.
+    PortClosed {
+        /// The address.
+        at: SocketAddrV4,
+    },
     /// The deadline has passed.
     Timer,
     /// This ticket's operation and all earlier ones are durable.

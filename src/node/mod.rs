@@ -204,6 +204,8 @@ impl Node {
                 multicast,
                 bytes,
             } => self.on_datagram(now, from, multicast, bytes),
+            Event::PortClosed { .. } if self.has_left() => {}
+            Event::PortClosed { at } => self.ring.port_closed(now, at),
             Event::Timer => {}
             Event::Stored { ticket, moved } => self.on_stored(now, ticket, &moved),
             Event::DiskFull { reason } => self.on_disk_full(reason),
@@ -281,7 +283,7 @@ impl Node {
         self.tick_catching_up(now);
         self.tick_reconciling(now);
         if self.checkpoint_at.is_some_and(|at| at <= now) {
-            self.checkpoint_at = Some(now.after_us(self.config.checkpoint_every_us));
+            self.checkpoint_at = None;
             if self.dirty {
                 self.checkpoint(false);
             }
@@ -469,7 +471,16 @@ impl Node {
             self.digest.add(record);
         }
         self.ids.insert(record.id);
+        self.change();
+    }
+
+    /// Something changed that the next checkpoint will hold. While nothing does, none is waited for.
+    fn change(&mut self) {
         self.dirty = true;
+        let every_us = self.config.checkpoint_every_us;
+        if self.checkpoint_at.is_none() && every_us > 0 {
+            self.checkpoint_at = Some(self.last_now.after_us(every_us));
+        }
     }
 }
 

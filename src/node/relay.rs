@@ -72,7 +72,8 @@ impl Node {
     }
 
     fn store_epoch(&mut self, epoch: Epoch) {
-        let incarnation = self.me().incarnation;
+        // A larger incarnation that is on its way to the disk must not be undone.
+        let incarnation = self.reborn.unwrap_or(self.me().incarnation);
         self.store(
             Store::Identity { incarnation, epoch },
             Some(AfterStore::Epoch(epoch)),
@@ -97,7 +98,7 @@ impl Node {
             left,
             first: installed.first,
         });
-        self.dirty = true;
+        self.change();
         self.undecide_void_lines();
         self.ask_about_old_lines(now);
         self.catch_up_soon(now);

@@ -80,22 +80,32 @@ impl Ring {
         self.deadlines = Deadlines {
             loss: Some(now.after_us(self.timing.forming())),
             probe: self.deadlines.probe,
+            suspicion: self.deadlines.suspicion,
             ..Deadlines::default()
         };
-        if bugs::on(Bug::EpochNotStored) {
+        if bugs::on(Bug::EpochNotStored) || epoch <= self.stored_epoch {
             self.epoch_stored(now, epoch);
         } else {
             self.out.push(Output::StoreEpoch(epoch));
         }
     }
 
-    /// The epoch is durable: the commit token may go on.
+    /// Stores the epoch that the next ring will probably have, so that forming it need not wait for the disk.
+    pub(super) fn reserve_epoch(&mut self) {
+        let next = Epoch(self.epoch.0 + 1);
+        if next > self.stored_epoch && !bugs::on(Bug::EpochNotStored) {
+            self.out.push(Output::StoreEpoch(next));
+        }
+    }
+
+    /// The epoch is durable: a commit token that waits for it may go on.
     pub fn epoch_stored(&mut self, now: Time, epoch: Epoch) {
         let me = self.settings.me;
+        self.stored_epoch = self.stored_epoch.max(epoch);
         let Phase::Commit(committing) = &mut self.phase else {
             return;
         };
-        if !committing.storing || committing.commit.ring.epoch != epoch {
+        if !committing.storing || committing.commit.ring.epoch > epoch {
             return;
         }
         committing.storing = false;

@@ -26,6 +26,10 @@ pub struct Deadlines {
     pub beacon: Option<Time>,
     /// The oldest probe without answer runs out.
     pub probe: Option<Time>,
+    /// A suspect is probed again, or has not answered.
+    pub suspicion: Option<Time>,
+    /// The epoch of the next ring is stored, so that forming it need not wait for the disk.
+    pub reserve: Option<Time>,
 }
 
 impl Deadlines {
@@ -44,6 +48,8 @@ impl Deadlines {
             self.consensus,
             self.beacon,
             self.probe,
+            self.suspicion,
+            self.reserve,
         ];
         let repeats = repeats.into_iter().flatten().map(|repeat| repeat.at);
         repeats.chain(times.into_iter().flatten()).min()

@@ -133,4 +133,6 @@ pub struct RingCounters {
     pub repaired_for_me: u64,
     /// Tokens sent again.
     pub tokens_resent: u64,
+    /// Members probed because their port was said to be closed.
+    pub suspected: u64,
 }

@@ -37,7 +37,7 @@ pub(super) struct Gather {
 
 impl Gather {
     /// Present and not failed: the members of the ring that would be formed.
-    fn candidates(&self) -> BTreeSet<Member> {
+    pub(super) fn candidates(&self) -> BTreeSet<Member> {
         self.present.difference(&self.failed).copied().collect()
     }
 
@@ -111,6 +111,7 @@ impl Ring {
         self.deadlines = Deadlines {
             consensus: Some(now.after_us(self.timing.consensus() + back_off)),
             probe: self.deadlines.probe,
+            suspicion: self.deadlines.suspicion,
             ..Deadlines::default()
         };
         self.out.push(Output::Gathering(reason));
@@ -235,7 +236,9 @@ impl Ring {
             self.on_newcomer(now, sender, peer, join.epoch);
         } else if join.epoch >= state.id.epoch {
             self.learn_peer(sender, peer);
-            self.gather_anew(now, format!("{} gathers", sender.id), &[], Some(sender));
+            let without_me = join.failed.iter().all(|member| *member != self.settings.me);
+            let gone = if without_me { &join.failed[..] } else { &[] };
+            self.gather_anew(now, format!("{} gathers", sender.id), gone, Some(sender));
             self.merge_view(now, sender, join);
         }
     }
@@ -260,6 +263,7 @@ impl Ring {
         gather.present.insert(sender);
         if join.failed.contains(&me) {
             gather.failed.insert(sender);
+            self.estranged = true;
         } else {
             gather.present.extend(&join.present);
             gather
@@ -279,12 +283,15 @@ impl Ring {
         self.after_change(now);
     }
 
-    /// A member that is known to be gone is failed at once.
-    pub(super) fn fail_in_gather(&mut self, now: Time, member: Member) {
+    /// Members that are known to be gone are failed at once.
+    pub(super) fn fail_in_gather(&mut self, now: Time, gone: &[Member]) {
         let Phase::Gather(gather) = &mut self.phase else {
             return;
         };
-        if gather.present.contains(&member) && gather.failed.insert(member) {
+        let before = gather.failed.len();
+        let present = gone.iter().filter(|member| gather.present.contains(member));
+        gather.failed.extend(present);
+        if gather.failed.len() > before {
             gather.changed = true;
             self.after_change(now);
         }

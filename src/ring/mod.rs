@@ -37,6 +37,7 @@ mod passing;
 mod recover;
 mod repair;
 mod state;
+mod suspicion;
 mod timing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -56,6 +57,7 @@ use commit::Committing;
 use gather::Gather;
 use newcomers::Newcomers;
 use recover::Recovering;
+use suspicion::Suspect;
 
 /// How many peers' addresses are remembered.
 const PEERS_MAX: usize = 2_048;
@@ -87,12 +89,18 @@ pub struct Ring {
     deadlines: Deadlines,
     /// The largest epoch seen or proposed; stored before it is used.
     epoch: Epoch,
+    /// The largest epoch that was stored in this life.
+    stored_epoch: Epoch,
     /// The highest number seen assigned anywhere.
     high: Seq,
     peers: BTreeMap<Member, Peer>,
     /// The largest incarnation seen of each id.
     incarnations: BTreeMap<NodeId, Incarnation>,
     newcomers: Newcomers,
+    /// Members whose ports were said to be closed.
+    suspects: BTreeMap<Member, Suspect>,
+    /// Somebody holds this node failed and lives.
+    estranged: bool,
     /// Messages to stamp.
     queue: VecDeque<Offer>,
     /// Delivered, not yet written: the numbers.
@@ -129,10 +137,13 @@ impl Ring {
             forgotten: None,
             deadlines: Deadlines::default(),
             epoch: settings.epoch,
+            stored_epoch: Epoch(0),
             high: settings.high,
             peers: BTreeMap::new(),
             incarnations: BTreeMap::from([(settings.me.id, settings.me.incarnation)]),
             newcomers: Newcomers::default(),
+            suspects: BTreeMap::new(),
+            estranged: false,
             queue: VecDeque::new(),
             unwritten: BTreeSet::new(),
             unaccepted: BTreeSet::new(),
@@ -308,6 +319,7 @@ impl Ring {
         self.tick_token(now);
         self.tick_repair(now);
         self.tick_newcomers(now);
+        self.tick_suspects(now);
         self.expect_token(now);
     }
 
@@ -347,10 +359,16 @@ impl Ring {
             .forming()
             .is_some_and(|state| state.index_of(sender).is_none())
             || matches!(&self.phase, Phase::Commit(committing) if !committing.members().contains(&sender));
-        if is_mine && !is_done && !matches!(self.phase, Phase::Gather(_)) {
+        // Who is in operation in the ring that is being formed here saw that all have recovered.
+        let is_ahead = matches!(&self.phase, Phase::Recover(recovering)
+            if recovering.state.id == ring && recovering.state.index_of(sender).is_some());
+        if is_ahead && self.has_recovered() {
+            self.install(now);
+        }
+        if let Phase::Gather(_) = self.phase {
+            self.fail_in_gather(now, &[sender]);
+        } else if is_ahead || (is_mine && !is_done) {
             self.enter_gather(now, format!("{} left", sender.id), &[sender]);
-        } else if let Phase::Gather(_) = self.phase {
-            self.fail_in_gather(now, sender);
         }
     }
 }

@@ -173,6 +173,9 @@ impl Ring {
 
     /// A probed foreigner answered, or the member whose id it has.
     pub(super) fn on_probe_answer(&mut self, now: Time, sender: Member, nonce: u64) {
+        if self.suspect_answered(sender, nonce) {
+            return;
+        }
         let rival_lives = |p: &Probed| p.rival == Some(sender) && p.rival_nonce == nonce;
         self.newcomers.probed.retain(|_, probed| {
             !rival_lives(probed) || {

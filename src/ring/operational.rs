@@ -66,6 +66,7 @@ impl Ring {
         state.hop = token.hop;
         state.seen_hop = state.seen_hop.max(token.hop);
         state.progress = now;
+        state.seen_at = state.me;
         state.passed = None;
         state.sent_in_visit = 0;
         state.learn(&token.rows);
@@ -113,6 +114,8 @@ impl Ring {
         let recovered = self.has_recovered();
         if let Phase::Recover(recovering) = &mut self.phase {
             let me = recovering.state.me;
+            // What is news here must not wait on its way.
+            recovering.state.unchanged = recovering.state.rows[me].recovered == recovered;
             recovering.state.rows[me].recovered = recovered;
             if !recovering.state.rows.iter().all(|row| row.recovered) {
                 self.go_on(now);

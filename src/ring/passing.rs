@@ -9,6 +9,8 @@ use crate::words::{Hop, Member, Seq, Time};
 
 /// How many ranges a member puts on the token's list.
 const LACKING_MAX: usize = 16;
+/// To how many members a request goes at their own ports.
+const ASKED_AT_PORT_MAX: usize = 16;
 
 /// Where the token goes next, or how long it rests here.
 enum Plan {
@@ -26,7 +28,7 @@ impl Ring {
         }
         let next = state.next_in_order();
         if !self.is_operational() {
-            return if state.holding.as_ref().is_some_and(|h| h.resting) {
+            return if !state.unchanged || state.holding.as_ref().is_some_and(|h| h.resting) {
                 Plan::Pass(next, Pace::Fast)
             } else {
                 Plan::Rest(self.timing.spin_rest(), Pace::Fast)
@@ -52,13 +54,39 @@ impl Ring {
                 Plan::Pass(next, Pace::Fast)
             };
         }
+        if self.some_have_not_installed() {
+            return Plan::Pass(next, Pace::Fast);
+        }
         if self.expected_offers > 0 {
             return Plan::Rest(self.timing.settling_rest(), Pace::Settling);
         }
         if state.settled_visits < 2 {
             return Plan::Rest(self.timing.settling_rest(), Pace::Settling);
         }
-        Plan::Rest(self.timing.idle_rest(), Pace::Idle)
+        // It rests for all of them at one: each place where it rests wakes a process once more.
+        if state.me > 0 {
+            return Plan::Pass(next, Pace::Idle);
+        }
+        let members = state.members.len() as u64;
+        Plan::Rest(members * self.timing.idle_rest(), Pace::Idle)
+    }
+
+    /// Whether the token was not yet everywhere since the ring was installed: only then all know that it is.
+    fn some_have_not_installed(&self) -> bool {
+        let state = self.current().expect("the token is here");
+        let others = state.rows.iter().enumerate().filter(|(at, _)| *at != state.me);
+        others.into_iter().any(|(_, row)| row.visited == Hop(0))
+    }
+
+    /// A beacon that would be due while the token rests waits for the end of the rest, so that both wake this
+    /// process only once.
+    fn let_beacon_wait(&mut self, rest_until: Time) {
+        let beacon = self.timing.beacon();
+        if let Some(at) = &mut self.deadlines.beacon
+            && rest_until <= at.after_us(beacon)
+        {
+            *at = rest_until.max(*at);
+        }
     }
 
     /// Hands the token on, or lets it rest.
@@ -78,6 +106,9 @@ impl Ring {
                 holding.resting = true;
                 holding.token.pace = pace;
                 holding.stale_after = holding.stale_after.max(stale_after);
+                if let (Pace::Idle, Some(until)) = (pace, self.deadlines.rest) {
+                    self.let_beacon_wait(until);
+                }
             }
             Plan::Keep => {
                 let state = self.current_mut().expect("the token is here");
@@ -138,6 +169,7 @@ impl Ring {
         let receiver = state.members[to];
         state.seen_hop = hop;
         state.progress = now;
+        state.seen_at = to;
         state.passed = Some(Passed {
             to: receiver,
             token: token.clone(),
@@ -174,13 +206,16 @@ impl Ring {
             .filter(|(at, _)| *at != to && *at != state.me);
         let lacking = others.into_iter().any(|(_, row)| row.received_up_to < state.high);
         let waiting = state.rows.iter().any(|row| row.waiting_since > Hop(0));
-        let wanted = waiting || !self.queue.is_empty() || !self.is_operational();
+        let forming = !self.is_operational() || self.some_have_not_installed();
+        let wanted = waiting || !self.queue.is_empty() || forming;
         let members = state.members.len() as u64;
         match pace {
             Pace::Fast if wanted => self.timing.token_again(),
             // Nobody waits; what is lacking is asked for as soon as it is noticed.
             Pace::Fast if lacking => 4 * self.timing.token_again(),
             Pace::Fast => members * self.timing.settling_rest() + self.timing.again_max(),
+            // It comes straight back to where it rests.
+            Pace::Idle if state.me == 0 => self.timing.again_max(),
             // Who receives it settled may let it rest for long.
             Pace::Settling | Pace::Idle => members * self.timing.idle_rest() + self.timing.again_max(),
         }
@@ -209,6 +244,7 @@ impl Ring {
         self.requested_at = now;
         self.out.push(Output::Requested);
         self.multicast(Body::Request(request));
+        self.resend_soon(now);
         self.deadlines.request_again = Some(Repeat::first(now, self.timing.request_again()));
     }
 
@@ -217,21 +253,26 @@ impl Ring {
         if !self.is_operational() || !self.is_current(sender, request.ring) {
             return;
         }
-        let soon = Repeat::first(now, self.timing.token_again());
         let state = self.installed.as_mut().expect("a current ring is installed");
         let index = state
             .index_of(sender)
             .expect("the sender of a current datagram is a member");
         state.requests.insert(index, request.hop);
-        if state.passed.is_some()
-            && self
-                .deadlines
-                .token_again
-                .is_some_and(|repeat| repeat.at > soon.at)
-        {
+        self.resend_soon(now);
+        self.hasten(now);
+    }
+
+    /// Somebody is in want of the token: if it was passed and not seen since, that is to show itself soon.
+    fn resend_soon(&mut self, now: Time) {
+        let soon = Repeat::first(now, self.timing.token_again());
+        let passed = self
+            .installed
+            .as_ref()
+            .is_some_and(|state| state.passed.is_some());
+        let later = self.deadlines.token_again.filter(|repeat| repeat.at > soon.at);
+        if passed && later.is_some() {
             self.deadlines.token_again = Some(soon);
         }
-        self.hasten(now);
     }
 
     /// If the token rests here, there is something to do with it now.
@@ -258,6 +299,9 @@ impl Ring {
         }
         if self.is_operational() && due(&mut self.deadlines.loss, now) {
             self.token_is_lost(now);
+        }
+        if due(&mut self.deadlines.reserve, now) && self.is_operational() {
+            self.reserve_epoch();
         }
         if due(&mut self.deadlines.beacon, now)
             && let Some(ring) = self
@@ -319,8 +363,25 @@ impl Ring {
                 ring: state.id,
                 hop: state.hop,
             };
-            self.multicast(Body::Request(request));
+            self.multicast(Body::Request(request.clone()));
+            self.request_at_ports(&request, repeat.pause_us > self.timing.request_again());
             self.deadlines.request_again = Some(repeat.again(now, self.timing.again_max()));
+        }
+    }
+
+    /// A request that was not answered goes to the ports of members too: first where the token was seen last, then
+    /// to all. Whoever died there is noticed, because its host answers that the port is closed.
+    fn request_at_ports(&mut self, request: &Request, all: bool) {
+        let state = self.installed.as_ref().expect("an operational node has a ring");
+        let (count, seen_at, me) = (state.members.len(), state.seen_at, state.me);
+        let most = if all { ASKED_AT_PORT_MAX } else { 1 };
+        let to: Vec<Member> = (0..count.min(most))
+            .map(|step| (seen_at + step) % count)
+            .filter(|at| *at != me)
+            .map(|at| state.members[at])
+            .collect();
+        for member in to {
+            self.unicast(member, Body::Request(request.clone()));
         }
     }
 
@@ -370,6 +431,7 @@ impl Ring {
         let away_us = now.since_us(stale_after) + self.timing.token_timeout();
         self.out.push(Output::Woke(away_us));
         self.deadlines = Deadlines::default();
+        self.suspects.clear();
         self.enter_gather(now, "this node was suspended while it held the token".into(), &[]);
     }
 }

@@ -98,6 +98,7 @@ impl Ring {
         self.deadlines = Deadlines {
             loss: Some(now.after_us(self.timing.forming())),
             probe: self.deadlines.probe,
+            suspicion: self.deadlines.suspicion,
             ..Deadlines::default()
         };
         let alone = commit.rows.len() == 1;
@@ -279,15 +280,21 @@ impl Ring {
         self.deadlines.nack_again = None;
         self.deadlines.commit_again = None;
         self.deadlines.loss = None;
-        self.deadlines.beacon = lead.then(|| now.after_us(self.timing.beacon()));
-        if self.installed.as_ref().is_some_and(RingState::alone) {
-            self.deadlines.beacon = Some(now.after_us(self.timing.beacon()));
-        }
+        let alone = self.installed.as_ref().is_some_and(RingState::alone);
+        // Whom the others left out although it lives shows itself to them at once.
+        let beacon = if std::mem::take(&mut self.estranged) {
+            self.timing.join_again()
+        } else {
+            self.timing.beacon()
+        };
+        self.deadlines.beacon = (lead || alone).then(|| now.after_us(beacon));
+        self.deadlines.reserve = Some(now.after_us(self.timing.reserve()));
         let members = self
             .installed
             .as_ref()
             .map_or(Vec::new(), |state| state.members.clone());
         self.newcomers.new_ring(&members);
+        self.forget_suspects(&members);
         if !self.queue.is_empty() || self.leaving {
             self.request(now);
         }

@@ -42,6 +42,7 @@ impl Ring {
         } else {
             state.seen_hop = data.hop;
             state.progress = now;
+            state.seen_at = state.index_of(sender).unwrap_or(state.seen_at);
             let passed_on = state
                 .passed
                 .as_ref()

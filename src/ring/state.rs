@@ -64,6 +64,8 @@ pub struct RingState {
     pub seen_hop: Hop,
     /// When anything of the ring was seen last.
     pub progress: Time,
+    /// The member at which the token was seen last, or to which it went from here.
+    pub seen_at: usize,
     /// The token, if it is here.
     pub holding: Option<Holding>,
     /// The token last passed, while it may have to be sent again.
@@ -110,6 +112,7 @@ impl RingState {
             hop: Hop(0),
             seen_hop: Hop(0),
             progress: now,
+            seen_at: 0,
             holding: None,
             passed: None,
             requests: BTreeMap::new(),

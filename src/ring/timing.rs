@@ -11,10 +11,13 @@
 //! | token sent again, while somebody waits | 4 × rotation, between T / 40 and T / 4, doubling | 5 ms |
 //! | the same, while somebody lacks something and nobody waits | 4 × that | 20 ms |
 //! | chunks asked for again | T / 40, doubling up to T / 4 | 5 ms |
-//! | idle rest of a token | 1.25 T, at least 250 ms: 4 passes a second | 250 ms |
+//! | idle rest of a token | 1.25 T, at least 250 ms, for each member, all of them at the first: 4 passes a second | 750 ms for 3 |
 //! | rest while messages are being written | T / 8 | 25 ms |
 //! | beacon of a ring | the larger of 1 s and 5 T | 1 s |
 //! | probe without answer | T / 4; the same sender again after 1 s, doubling up to 32 s | 50 ms |
+//! | probe of a member whose port is closed, without answer | the token timeout in force / 8; the same member again after 1 s, doubling up to 32 s | 25 ms |
+//! | first beacon of a ring that others left out | T / 8 | 25 ms |
+//! | epoch of the next ring stored | T after a ring is installed | 200 ms |
 
 use crate::words::Time;
 
@@ -90,7 +93,7 @@ impl Timing {
         self.token_timeout_us / 4
     }
 
-    /// How long the token rests at a member when nothing is left to do.
+    /// How long the token rests for each member when nothing is left to do.
     pub fn idle_rest(&self) -> u64 {
         (self.token_timeout_us / 4 * 5).max(250_000)
     }
@@ -113,6 +116,16 @@ impl Timing {
     /// How long a probed member may take to answer.
     pub fn probe(&self) -> u64 {
         self.token_timeout_us / 4
+    }
+
+    /// How long a member whose port was said to be closed may take to answer.
+    pub fn suspicion(&self) -> u64 {
+        self.token_timeout() / 8
+    }
+
+    /// After a ring was installed, before the epoch of the next one is stored.
+    pub fn reserve(&self) -> u64 {
+        self.token_timeout_us
     }
 
     /// The first pause before the same foreign sender is probed again.

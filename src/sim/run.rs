@@ -75,6 +75,7 @@ fn story(world: &mut World) -> Result<(), Broken> {
         };
         world.run_until(world.now.after_us(wait))?;
         one_fault(world, &nodes, number)?;
+        forge(world, &nodes)?;
     }
     heal(world, &nodes)?;
     last_words(world, &nodes)?;
@@ -107,6 +108,10 @@ fn one_fault(world: &mut World, nodes: &[NodeId], number: usize) -> Result<(), B
         0..45 => talk(world, id, number)?,
         45..57 => {
             world.checker.count("crash");
+            if world.dice.random_bool(0.3) {
+                world.checker.count("host down");
+                world.hosts_down.insert(id);
+            }
             world.crash(id);
             // One order with a quorum is claimed as long as no disk is wiped.
             if world.config.quorum == 0 && world.dice.random_bool(0.1) {
@@ -150,6 +155,16 @@ fn one_fault(world: &mut World, nodes: &[NodeId], number: usize) -> Result<(), B
         }
     }
     Ok(())
+}
+
+/// Now and then somebody forges a report that a node's port is closed.
+fn forge(world: &mut World, nodes: &[NodeId]) -> Result<(), Broken> {
+    if !world.dice.random_bool(0.1) {
+        return Ok(());
+    }
+    let [at, of] = [(); 2].map(|()| nodes[world.dice.random_range(0..nodes.len())]);
+    world.checker.count("forged closed port");
+    world.forge_port_closed(at, of)
 }
 
 /// A few lines, now and then a long one that is fragmented.

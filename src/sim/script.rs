@@ -23,6 +23,8 @@
 //! | `start 1 2`, `crash 2`, `restart 2`, `wipe 2`, `leave 2` | `3b` is another process that claims the id 3 |
 //! | `crash 2 MOMENT` | lets time pass up to the moment, and kills the node there; nothing unsynced is kept |
 //! | `crash 2 keeping disk` | kills it, but what the disk had under way is kept |
+//! | `crash 2 with its host` | kills it, and nobody says that its port is closed |
+//! | `forge closed 3 to 1` | somebody forges a report to 1 that the port of 3 is closed |
 //! | `sleep 2 [MOMENT]`, `wake 2` | the process is stopped; what it was about to send it sends on waking |
 //! | `clock 3 behind 1h` | the wall clock is wrong when the node starts |
 //! | `say 1 TEXT`, `say 1 3000 bytes of TEXT` | a user says a line |

@@ -136,6 +136,7 @@ pub fn event(event: &Event) -> String {
                 if *multicast { " (multicast)" } else { "" }
             )
         }
+        Event::PortClosed { at } => format!("port closed at {at}"),
         Event::Timer => "timer".into(),
         Event::Stored { ticket, .. } => format!("stored {}", ticket.0),
         Event::DiskFull { reason } => format!("disk full: {reason}"),

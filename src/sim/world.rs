@@ -103,6 +103,8 @@ pub struct World {
     pub weather: Weather,
     /// Links that are cut, from and to.
     pub cut: BTreeSet<(NodeId, NodeId)>,
+    /// Nodes whose hosts are down with them: nobody says that their ports are closed.
+    pub hosts_down: BTreeSet<NodeId>,
     /// Nodes that multicast does not reach.
     pub multicast_cut: BTreeSet<NodeId>,
     /// What a script does to single datagrams and nodes.
@@ -155,6 +157,7 @@ impl World {
                 ..Weather::default()
             },
             cut: BTreeSet::new(),
+            hosts_down: BTreeSet::new(),
             multicast_cut: BTreeSet::new(),
             hooks: Hooks::default(),
             peers: BTreeMap::new(),
@@ -171,6 +174,7 @@ impl World {
         if self.processes.contains_key(&id) {
             return Ok(());
         }
+        self.hosts_down.remove(&id);
         let life = *self.lives.entry(id).and_modify(|life| *life += 1).or_insert(1);
         let (seed, dice) = (self.dice.random(), self.dice.random());
         let behind_us = self.hooks.clocks_behind_us.get(&id).copied().unwrap_or(0);
@@ -382,7 +386,7 @@ impl World {
             return Ok(());
         };
         if process.sleeps {
-            let datagram = matches!(event, Event::Datagram { .. });
+            let datagram = matches!(event, Event::Datagram { .. } | Event::PortClosed { .. });
             if !datagram || process.missed.len() < SLEEPING_MAX {
                 process.missed.push_back(event);
             }
@@ -397,7 +401,10 @@ impl World {
         if !self.processes.contains_key(&id) {
             return Ok(());
         }
-        let told = matches!(event, Event::Datagram { .. } | Event::Stored { .. });
+        let told = matches!(
+            event,
+            Event::Datagram { .. } | Event::Stored { .. } | Event::PortClosed { .. }
+        );
         if self.trace.is_some() && told {
             let told = tell::event(&event);
             self.tell(|| format!("{id} ← {told}"));

@@ -1,6 +1,6 @@
 //! `identity.json` and `generation.json`: two numbers that never go back, each in a sealed line.
 //!
-//! `{"v":1,"incarnation":1763680000000000,"epoch":4,"sum":"…"}`: this life, and the largest epoch seen. It is
+//! `{"v":1,"incarnation":1763680000000000,"epoch":4,"sum":"…"}`: this life, and an epoch that none it saw exceeds. It is
 //! no part of any checkpoint. If it is lost it can be built again: a life above all that the replica, the
 //! outbox and the checkpoints name, and the largest epoch in them. An epoch that was proposed and then lost
 //! can be proposed again without harm, because the leader's life is part of the ring's name.
@@ -25,7 +25,7 @@ const VERSION: u64 = 1;
 pub struct Identity {
     /// Its life.
     pub incarnation: Incarnation,
-    /// The largest epoch it saw.
+    /// None that it saw, proposed or agreed to is larger.
     pub epoch: Epoch,
 }
 

@@ -136,7 +136,8 @@ impl Core for Live {
         match event {
             Event::Datagram { from, bytes, .. } => self.on_datagram(now, from, bytes),
             Event::Stream(stream, event) => self.on_stream(now, stream, event),
-            Event::Timer
+            Event::PortClosed { .. }
+            | Event::Timer
             | Event::Stored { .. }
             | Event::DiskFull { .. }
             | Event::Loaded { .. }

@@ -30,6 +30,8 @@ pub(super) enum Command {
     Partition(Vec<NodeId>, Vec<NodeId>),
     CutOneWay(Vec<NodeId>, Vec<NodeId>),
     CutMulticast(Vec<NodeId>),
+    /// Somebody forges a report to the second that the port of the first is closed.
+    ForgeClosed(NodeId, NodeId),
     Heal,
     Mischief(Order),
     Garbage(u32, NodeId),
@@ -46,6 +48,8 @@ pub(super) enum Stop {
     Now,
     /// Now, but what is under way to its disk is kept.
     KeepingDisk,
+    /// Now, and its host with it.
+    WithHost,
     At(Moment),
 }
 
@@ -108,6 +112,13 @@ impl Command {
             "run" => Command::Run(duration(rest)?),
             "until" => until(rest)?,
             "cut" => cut(rest)?,
+            "forge" => match rest
+                .strip_prefix("closed ")
+                .and_then(|rest| rest.split_once(" to "))
+            {
+                Some((of, to)) => Command::ForgeClosed(node(of)?, node(to)?),
+                None => return Err(format!("{line:?}: write forge closed 2 to 1")),
+            },
             "heal" => Command::Heal,
             "lose" => mischief(Mischief::Lose, rest)?,
             "double" => mischief(Mischief::Double, rest)?,
@@ -191,6 +202,7 @@ fn stop(text: &str) -> Parsed<(Vec<NodeId>, Stop)> {
     let stop = match when {
         [] => Stop::Now,
         ["keeping", "disk"] => Stop::KeepingDisk,
+        ["with", "its", "host"] => Stop::WithHost,
         ["when", "it", "holds", "the", "token"] => Stop::At(Moment::Holding),
         ["once", "it", "stored", what] => Stop::At(Moment::Stored(stored(what)?)),
         ["before", kind_name] => Stop::At(Moment::Before(kind(kind_name)?, 1)),

@@ -83,6 +83,9 @@ impl Stage {
                 world.multicast_cut.extend(nodes);
                 Ok(())
             }
+            Command::ForgeClosed(of, to) => {
+                self.each_alive(&[*to], |world, id| world.forge_port_closed(id, *of))
+            }
             Command::Heal => {
                 world.cut.clear();
                 world.multicast_cut.clear();
@@ -211,7 +214,11 @@ impl Stage {
             match (stop, crash) {
                 (Stop::Now, true) => world.crash_keeping(id, 0),
                 (Stop::KeepingDisk, true) => world.crash_keeping(id, usize::MAX),
-                (Stop::Now | Stop::KeepingDisk, false) => world.sleep(id),
+                (Stop::WithHost, true) => {
+                    world.hosts_down.insert(id);
+                    world.crash_keeping(id, 0);
+                }
+                (Stop::Now | Stop::KeepingDisk | Stop::WithHost, false) => world.sleep(id),
                 (Stop::At(moment), _) => {
                     let ambush = Ambush {
                         node: id,

@@ -5,13 +5,16 @@ use std::net::SocketAddrV4;
 use bytes::Bytes;
 use rand::RngExt;
 
-use super::{Coming, End, World, address, tell};
+use super::{Broken, Coming, End, World, address, tell};
 use crate::node::face::{Event, StreamAction, StreamEvent, StreamId};
 use crate::words::NodeId;
 
 impl World {
     /// One datagram to one node: whether and when it arrives is up to the weather.
     pub(super) fn send(&mut self, from: NodeId, life: u32, to: NodeId, to_life: Option<u32>, bytes: &Bytes) {
+        if to_life.is_some_and(|life| !self.lives_still(to, life)) {
+            return self.answer_for_the_dead(from, life, to, to_life.unwrap_or_default());
+        }
         let Some(receiver) = self.processes.get(&to).map(|process| process.life) else {
             return;
         };
@@ -21,7 +24,7 @@ impl World {
             return self.checker.count("lost");
         }
         let cut = self.cut.contains(&(from, to)) || (multicast && self.multicast_cut.contains(&to));
-        if cut || to_life.is_some_and(|life| life != receiver) {
+        if cut {
             return;
         }
         if self.dice.random_range(0..1_000) < self.weather.loss {
@@ -57,6 +60,41 @@ impl World {
                 },
             );
         }
+    }
+
+    /// A unicast came to a port where nobody listens any more: its host says so, if it is up and is heard.
+    fn answer_for_the_dead(&mut self, from: NodeId, life: u32, to: NodeId, to_life: u32) {
+        let cut = self.cut.contains(&(from, to)) || self.cut.contains(&(to, from));
+        let lost = (0..2).any(|_| self.dice.random_range(0..1_000) < self.weather.loss);
+        if cut || lost || self.hosts_down.contains(&to) {
+            return;
+        }
+        self.checker.count("port closed");
+        let took = 2 * self
+            .dice
+            .random_range(self.weather.delay_min_us..=self.weather.delay_max_us);
+        let event = Event::PortClosed {
+            at: address(to, to_life),
+        };
+        self.schedule(
+            self.now.after_us(took),
+            Coming::Arrival {
+                to: from,
+                life,
+                event,
+            },
+        );
+    }
+
+    /// Somebody forges a report that the port of a node is closed.
+    pub fn forge_port_closed(&mut self, at: NodeId, of: NodeId) -> Result<(), Broken> {
+        let life = self.lives.get(&of).copied().unwrap_or_default();
+        self.deliver(
+            at,
+            Event::PortClosed {
+                at: address(of, life),
+            },
+        )
     }
 
     pub(super) fn stream(&mut self, id: NodeId, life: u32, stream: StreamId, action: StreamAction) {
