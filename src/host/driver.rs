@@ -146,6 +146,7 @@ struct Waiting {
     multicast: bool,
     unicast: bool,
     listener: bool,
+    reports: bool,
 }
 
 /// How a turn can be the last.
@@ -218,7 +219,10 @@ impl Driver {
         for event in events.iter() {
             match event.token() {
                 MULTICAST => self.waiting.multicast = true,
-                UNICAST => self.waiting.unicast = true,
+                UNICAST => {
+                    self.waiting.unicast = true;
+                    self.waiting.reports |= event.is_error();
+                }
                 LISTENER => self.waiting.listener = true,
                 WAKE => {}
                 other => unreachable!("nothing is registered as {other:?}"),
@@ -297,6 +301,11 @@ impl Driver {
         }
         for datagram in unicast {
             self.receive(core, datagram)?;
+        }
+        if std::mem::take(&mut self.waiting.reports) {
+            for at in self.net.closed_ports() {
+                self.feed(core, Event::PortClosed { at })?;
+            }
         }
         while let Some(datagram) = self.chaos.as_mut().and_then(|chaos| chaos.due(clock::now())) {
             self.feed(core, datagram_event(datagram))?;

@@ -6,6 +6,7 @@
 //! unicast socket: the source of any datagram is thereby the address where its sender can be reached, and
 //! peers learn it without being told. It also is how a node knows its own multicasts, which come back to it.
 
+mod closed;
 pub mod error;
 pub mod group;
 pub mod interface;
@@ -22,6 +23,10 @@ pub use error::NetError;
 pub use group::Group;
 pub use interface::Interface;
 
+/// How many reports of errors are read in one go; what is left over is read the next time.
+const REPORTS_MAX: usize = 64;
+/// How often a send is tried that fails for the sake of another one. Each try takes one report.
+const SEND_TRIES: usize = 4;
 /// The largest UDP payload there can be is smaller than this, so no read is ever cut short.
 const DATAGRAM_BYTES_MAX: usize = 65_535;
 
@@ -82,6 +87,8 @@ pub struct NetCounters {
     pub unreachable: u64,
     /// Sends refused for another reason.
     pub refused: u64,
+    /// Reports that a port is closed.
+    pub closed: u64,
 }
 
 /// The open sockets of a node.
@@ -194,6 +201,14 @@ impl Net {
         })
     }
 
+    /// The addresses of which the machine was told since the last time that nobody listens there.
+    pub fn closed_ports(&mut self) -> Vec<SocketAddrV4> {
+        let reports = (0..REPORTS_MAX).map_while(|_| closed::next(&self.unicast));
+        let closed: Vec<SocketAddrV4> = reports.flatten().collect();
+        self.counters.closed += closed.len() as u64;
+        closed
+    }
+
     /// Sends to the group.
     pub fn send_multicast(&mut self, bytes: &[u8]) -> Sent {
         self.send(self.group.address, bytes)
@@ -205,10 +220,17 @@ impl Net {
     }
 
     fn send(&mut self, to: SocketAddrV4, bytes: &[u8]) -> Sent {
-        let sent = match self.unicast.send_to(bytes, to.into()) {
-            Ok(_) => Sent::Yes,
-            Err(error) => Sent::of(&error),
-        };
+        let mut sent = Sent::Yes;
+        for _ in 0..SEND_TRIES {
+            sent = match self.unicast.send_to(bytes, to.into()) {
+                Ok(_) => Sent::Yes,
+                Err(error) => Sent::of(&error),
+            };
+            // This is the report of a closed port that an earlier datagram came to; this one has not left.
+            if sent != Sent::Refused(io::ErrorKind::ConnectionRefused) {
+                break;
+            }
+        }
         match sent {
             Sent::Yes => {}
             Sent::NoRoom => self.counters.no_room += 1,

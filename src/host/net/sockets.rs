@@ -5,7 +5,7 @@ use std::net::{SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Group, Interface, NetError};
+use super::{Group, Interface, NetError, closed};
 
 /// What a burst of a whole flow-control window may need while the reader is held up. The system may grant less.
 const BUFFER_BYTES: usize = 4 << 20;
@@ -55,6 +55,7 @@ pub fn unicast(interface: &Interface) -> Result<(UdpSocket, SocketAddr), NetErro
         socket.set_multicast_ttl_v4(MULTICAST_TTL)?;
         // Other nodes of this machine must hear it.
         socket.set_multicast_loop_v4(true)?;
+        closed::watch(&socket)?;
         socket.bind(&SocketAddr::V4(address).into())?;
         let socket = UdpSocket::from(socket);
         let address = socket.local_addr()?;

@@ -148,3 +148,33 @@ fn failures_of_sending_are_told_apart() {
     assert!(matches!(of(Errno::NODEV), Sent::Unreachable(_)));
     assert!(matches!(of(Errno::CONNREFUSED), Sent::Refused(_)));
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_closed_port_is_reported_and_costs_no_other_datagram() {
+    let group = group(free_port());
+    let (mut a, mut b) = (open(group), open(group));
+    let gone = open(group);
+    let port = gone.address();
+    drop(gone);
+    assert_eq!(a.closed_ports(), []);
+    for round in 0..20 {
+        assert_eq!(a.send_unicast(port, b"nobody"), Sent::Yes, "round {round}");
+        // The report fails the next call, whatever it is about.
+        assert_eq!(
+            a.send_unicast(b.address(), b"somebody"),
+            Sent::Yes,
+            "round {round}"
+        );
+        let arrived = wait(&mut b, Port::Unicast);
+        assert_eq!(
+            arrived.map(|datagram| datagram.bytes),
+            Some("somebody".into()),
+            "round {round}"
+        );
+        assert_eq!(a.closed_ports(), [port], "round {round}");
+        assert_eq!(drain(&mut a, Port::Unicast), []);
+    }
+    assert_eq!(a.counters().closed, 20);
+    assert_eq!(a.counters().refused, 0);
+}
