@@ -10,6 +10,7 @@ mod network;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use circle::{Circle, last_for};
@@ -312,6 +313,7 @@ fn wall_clocks_are_an_hour_apart() {
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .env("FAKETIME_DONT_RESET", "1");
     });
+    let pids: Vec<u32> = circle.nodes.iter().map(|node| node.child.id()).collect();
     let mut apart = Vec::new();
     for node in &circle.nodes {
         let at = node.events[0]["at"].as_str().unwrap().to_string();
@@ -332,6 +334,12 @@ fn wall_clocks_are_an_hour_apart() {
         circle.nodes.iter_mut().for_each(|node| node.wait_ring_of(3));
     }
     let lines = circle.quiet();
+    for pid in pids {
+        // What the library leaves behind when its process is killed.
+        for name in [format!("faketime_shm_{pid}"), format!("sem.faketime_sem_{pid}")] {
+            std::fs::remove_file(Path::new("/dev/shm").join(name)).unwrap_or_default();
+        }
+    }
     row(
         "wall clocks an hour apart, one of which jumps back at a restart",
         runs,
