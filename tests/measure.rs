@@ -451,7 +451,9 @@ fn sent(node: &mut Watched) -> u64 {
 #[test]
 #[ignore = "takes a minute, and measures"]
 fn idle_ring() {
-    let mut nodes = ring_on(&Killed(Group::new()), 3);
+    // It owns the folder of the nodes, so it must outlive them.
+    let stage = Killed(Group::new());
+    let mut nodes = ring_on(&stage, 3);
     let seconds = setting("RODA_IDLE_SECS", 30);
     let before: Vec<u64> = nodes.iter_mut().map(sent).collect();
     nodes.iter_mut().for_each(Watched::wait_quiet);
@@ -482,7 +484,9 @@ fn idle_ring() {
 #[ignore = "takes ten minutes, keeps all cores busy, and measures"]
 fn busy_cores() {
     let cores = std::thread::available_parallelism().unwrap().get();
-    let mut nodes = ring_on(&Killed(Group::new()), 3);
+    // It owns the folder of the nodes, so it must outlive them.
+    let stage = Killed(Group::new());
+    let mut nodes = ring_on(&stage, 3);
     let (gatherings, rings) = totals(&nodes);
     let loops = (0..cores).map(|_| {
         Busy(
