@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::disk::Disk;
+use super::witness::Witness;
 use crate::node::face::{Action, Notice};
 use crate::node::{Node, OrderDigest};
 use crate::replica::Record;
 use crate::wire::{self, Body};
-use crate::words::{Member, MessageId, NodeId, Position, RingId};
+use crate::words::{Member, MessageId, NodeId, Position, RingId, Seq};
 
 /// What must hold, with what was seen so far. Every check is incremental.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +40,8 @@ pub struct Checker {
     pub wiped: BTreeSet<NodeId>,
     /// With a quorum of more than half: no message ever has two positions.
     pub one_order: bool,
+    /// What is seen of several nodes.
+    pub witness: Witness,
     /// Faults seen at work, for the report.
     pub seen: BTreeMap<&'static str, u64>,
 }
@@ -79,6 +82,7 @@ impl Checker {
         disks: &BTreeMap<NodeId, Disk>,
     ) -> Result<(), Broken> {
         self.mutual_exclusion(node)?;
+        self.witness.step(node, group, actions, disks)?;
         for action in actions {
             match action {
                 Action::Multicast(bytes) => self.stamps(group, bytes)?,
@@ -142,7 +146,7 @@ impl Checker {
                 self.pending.insert(*id, content.clone());
             }),
             Notice::Message { record, late, .. } => self.message(me, record, *late),
-            Notice::Ring { ring, .. } => self.installed(node, *ring),
+            Notice::Ring { ring, first, .. } => self.installed(node, *ring, *first),
             Notice::Held { id, position, k, n } => self.held(me, (*id, *position), (*k, *n), disks),
             Notice::Conflict { id, .. } => Err(format!("no duplicates: conflict about {id}")),
             // README, Limits: a member that adopts a newer ring forgets what it stored of older ones.
@@ -205,9 +209,14 @@ impl Checker {
     }
 
     /// Those who move together have delivered the same.
-    fn installed(&mut self, node: &Node, ring: RingId) -> Result<(), Broken> {
+    fn installed(&mut self, node: &Node, ring: RingId, first: Seq) -> Result<(), Broken> {
         let me = node.me();
         self.count("ring");
+        if let Some(last) = self.delivered.get(&me).filter(|last| last.seq >= first) {
+            return Err(format!(
+                "rings: {ring} begins at #{first}, and {me} has delivered {last}"
+            ));
+        }
         let last = self
             .last_rings
             .insert(me.id, (me, ring))

@@ -8,7 +8,9 @@
 
 pub mod check;
 pub mod disk;
+pub mod merging;
 pub mod run;
 pub mod script;
 pub mod tell;
+pub mod witness;
 pub mod world;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rand::RngExt;
 
 use super::check::Broken;
+use super::merging;
 use super::world::{Weather, World};
 use crate::node::face::Command;
 use crate::words::{NodeId, Time};
@@ -76,6 +77,10 @@ fn story(world: &mut World) -> Result<(), Broken> {
         world.run_until(world.now.after_us(wait))?;
         one_fault(world, &nodes, number)?;
         forge(world, &nodes)?;
+    }
+    // Not after every seed either, and without drawing from the world's dice.
+    if world.fingerprint().is_multiple_of(4) {
+        merging::check(&world.disks)?;
     }
     heal(world, &nodes)?;
     last_words(world, &nodes)?;

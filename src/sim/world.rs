@@ -74,6 +74,8 @@ struct Process {
     life: u32,
     timer: Option<Time>,
     sleeps: bool,
+    /// Since when.
+    slept_at: Time,
     /// What arrived while it sleeps.
     missed: VecDeque<Event>,
     /// What it was about to do when it was put to sleep.
@@ -201,6 +203,7 @@ impl World {
             life,
             timer: None,
             sleeps: false,
+            slept_at: self.now,
             missed: VecDeque::new(),
             undone: Vec::new(),
             exit: None,
@@ -248,6 +251,7 @@ impl World {
     pub fn sleep(&mut self, id: NodeId) {
         if let Some(process) = self.processes.get_mut(&id) {
             process.sleeps = true;
+            process.slept_at = self.now;
             self.tell(|| format!("{id} sleeps"));
         }
     }
@@ -260,8 +264,13 @@ impl World {
         process.sleeps = false;
         let missed = std::mem::take(&mut process.missed);
         let undone = std::mem::take(&mut process.undone);
+        let slept_at = process.slept_at;
         self.tell(|| format!("{id} wakes"));
         self.carry_out(id, undone)?;
+        if let Some(process) = self.processes.get(&id) {
+            let slept_us = self.now.since_us(slept_at);
+            self.checker.witness.woke(&process.node, slept_us);
+        }
         for event in missed {
             self.step_node(id, event)?;
         }
