@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
+use roda::ring::bugs::Bug;
 use roda::sim::run::{Report, run};
 
 /// Runs the simulator over seeds, on all cores.
@@ -29,9 +30,12 @@ struct Options {
     /// Stop after this many seconds.
     #[arg(long)]
     secs: Option<u64>,
-    /// Switch a deliberate bug on (1 to 5; needs the feature `bugs`), and say how many seeds find it.
+    /// Switch a deliberate bug on, by number or name (needs the feature `bugs`), and say which seed finds it.
+    #[arg(long, value_parser = parse_bug)]
+    bug: Option<Bug>,
+    /// List the deliberate bugs.
     #[arg(long)]
-    bug: Option<u32>,
+    list_bugs: bool,
 }
 
 fn parse_seeds(text: &str) -> Result<(u64, u64), String> {
@@ -41,6 +45,15 @@ fn parse_seeds(text: &str) -> Result<(u64, u64), String> {
     parts
         .filter(|(a, b)| a < b)
         .ok_or_else(|| format!("{text:?} is no range of seeds; write 1..2001"))
+}
+
+fn parse_bug(text: &str) -> Result<Bug, String> {
+    let number = text.parse::<usize>().ok();
+    let numbered = number.and_then(|number| Bug::ALL.get(number.checked_sub(1)?).copied());
+    let named = |bug: &&Bug| format!("{bug:?}").eq_ignore_ascii_case(text);
+    numbered
+        .or(Bug::ALL.iter().find(named).copied())
+        .ok_or_else(|| format!("{text:?} is no bug; --list-bugs names all {}", Bug::ALL.len()))
 }
 
 /// What all seeds together came to.
@@ -71,6 +84,12 @@ impl Total {
 
 fn main() {
     let options = Options::parse();
+    if options.list_bugs {
+        for (bug, number) in Bug::ALL.iter().zip(1..) {
+            println!("{number:>2} {:<22} {}", format!("{bug:?}"), bug.what());
+        }
+        return;
+    }
     switch_bug(options.bug);
     if let Some(seed) = options.seed {
         let report = run(seed, options.trace);
@@ -164,20 +183,12 @@ fn run_all(options: &Options) -> (Total, f64) {
 }
 
 #[cfg(feature = "bugs")]
-fn switch_bug(bug: Option<u32>) {
-    use roda::ring::bugs::{Bug, switch_on};
-    switch_on(bug.map(|bug| match bug {
-        1 => Bug::NoFencing,
-        2 => Bug::NumbersReused,
-        3 => Bug::EpochNotStored,
-        4 => Bug::RecoverySkipped,
-        5 => Bug::NacksDropped,
-        _ => panic!("bugs are numbered 1 to 5, not {bug}"),
-    }));
+fn switch_bug(bug: Option<Bug>) {
+    roda::ring::bugs::switch_on(bug);
 }
 
 #[cfg(not(feature = "bugs"))]
-fn switch_bug(bug: Option<u32>) {
+fn switch_bug(bug: Option<Bug>) {
     if bug.is_some() {
         eprintln!("--bug needs: cargo run --release --features bugs --example simulate");
         std::process::exit(2);

@@ -11,6 +11,7 @@ use rand::RngExt;
 use super::Node;
 use super::face::Notice;
 use super::outbox::LineState;
+use crate::ring::bugs::{self, Bug};
 use crate::wire::{Body, INQUIRY_MAX};
 use crate::words::{Member, MessageId, NodeId, Time};
 
@@ -73,6 +74,9 @@ impl Node {
             return;
         };
         asking.again_at = now.after_us(pause);
+        if bugs::on(Bug::InquiryNotRepeated) {
+            asking.again_at = Time(u64::MAX);
+        }
         let body = Body::Inquiry {
             nonce: asking.nonce,
             ids: asking.ids.clone(),
@@ -101,7 +105,7 @@ impl Node {
         let known = ids
             .iter()
             .copied()
-            .filter(|id| id.sender.id == sender.id && self.knows(*id))
+            .filter(|id| id.sender.id == sender.id && self.knows(*id) && !bugs::on(Bug::ReplicaNotAsked))
             .collect();
         self.unicast(from, &Body::InquiryAnswer { nonce, known });
     }
@@ -111,7 +115,9 @@ impl Node {
             return;
         };
         if asking.unanswered.remove(&sender) {
-            asking.known.extend(known);
+            asking
+                .known
+                .extend(known.iter().filter(|_| !bugs::on(Bug::OfferedThoughKnown)));
             self.decide(now);
         }
     }

@@ -14,6 +14,7 @@ use super::face::{Action, Notice, RecoverLevel, StreamAction, StreamEvent, Strea
 use super::pulling::{Next, Pull};
 use super::reconciling::{Place, Source};
 use crate::replica::frames::Frame;
+use crate::ring::bugs::{self, Bug};
 use crate::words::{Member, NodeId, Time};
 
 /// Members compared with after a new ring; in larger rings a part of them, drawn anew each time.
@@ -88,7 +89,7 @@ impl Node {
 
     /// A new ring: its members may have what is missing here.
     pub(super) fn catch_up_soon(&mut self, now: Time) {
-        if self.may_catch_up() {
+        if self.may_catch_up() && !bugs::on(Bug::CatchUpForgotten) {
             let wait = self.dice.random_range(0..=self.ring.timing().consensus());
             self.catching_up.passes = PASSES;
             self.begin_pass();

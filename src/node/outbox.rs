@@ -6,6 +6,7 @@ use super::face::{Notice, Step, Store};
 use super::{AfterStore, Node};
 use crate::replica::Content;
 use crate::ring::Offer;
+use crate::ring::bugs::{self, Bug};
 use crate::words::{MessageId, NodeId, Time, WallTime};
 
 /// A line that the own replica does not hold yet.
@@ -60,7 +61,8 @@ impl Node {
                 reason: error.to_string(),
             }),
             Ok(content) => {
-                self.counter += 1;
+                let syncing = self.outbox.values().any(|line| line.state == LineState::Syncing);
+                self.counter += u64::from(!syncing || !bugs::on(Bug::CounterReused));
                 let id = MessageId {
                     sender: self.me(),
                     counter: self.counter,
@@ -76,6 +78,9 @@ impl Node {
                 self.outbox.insert(id, line);
                 self.store(Store::Outbox { id, content }, Some(AfterStore::Outbox(id)));
                 self.ring.expect_offer(now);
+                if bugs::on(Bug::OutboxNotSynced) {
+                    self.line_is_pending(now, id);
+                }
             }
         }
     }
@@ -102,6 +107,9 @@ impl Node {
 
     /// A line of an earlier life was found in the outbox.
     pub(super) fn take_old_line(&mut self, id: MessageId, content: Bytes) {
+        if bugs::on(Bug::OutboxNotRead) {
+            return;
+        }
         self.notice(Notice::Pending {
             id,
             tag: None,
@@ -146,7 +154,7 @@ impl Node {
             .filter(|(id, line)| self.is_void(**id, line.state, line.again))
             .map(|(id, _)| *id)
             .collect();
-        for id in void {
+        for id in void.into_iter().filter(|_| !bugs::on(Bug::VoidNotOffered)) {
             self.ring.withdraw(id);
             if let Some(line) = self.outbox.get_mut(&id) {
                 line.undecide();

@@ -2,6 +2,7 @@
 
 use super::face::{Action, Exit, Notice, Step, Store};
 use super::{AfterStore, Node};
+use crate::ring::bugs::{self, Bug};
 use crate::ring::{Expelled, Installed, Output};
 use crate::wire::{self, Body};
 use crate::words::{Epoch, Member, NodeId, Time};
@@ -28,6 +29,9 @@ impl Node {
                 self.traces.step(now, id, Step::Stamped(hop));
                 self.traces.place(id, position);
                 self.follow(id, position);
+                if bugs::on(Bug::ForgotWhenStamped) && self.outbox.remove(&id).is_some() {
+                    self.store(Store::OutboxForget(vec![id]), None);
+                }
             }
             Output::Deliver(delivery) => self.on_delivery(now, delivery),
             Output::Accept(ring, chunk) => {

@@ -5,6 +5,7 @@ use super::face::{Action, Load, LoadId, StreamAction, StreamEvent, StreamId};
 use crate::replica::digest::{Digest, Range, Summary};
 use crate::replica::frames::{Frame, INTERVALS_MAX, PARTS_MAX};
 use crate::replica::{PositionSet, Record};
+use crate::ring::bugs::{self, Bug};
 use crate::words::Time;
 
 /// The most streams served at once.
@@ -93,7 +94,9 @@ impl Node {
 
 /// What a replica answers to a comparison: nothing differs, its positions, or the summaries of the parts.
 pub fn compare(digest: &Digest, held: &PositionSet, range: Range, theirs: Summary) -> Frame {
-    if digest.summary(range) == theirs {
+    let mine = digest.summary(range);
+    let same = mine == theirs || bugs::on(Bug::DigestCountsOnly) && mine.count == theirs.count;
+    if same {
         return Frame::Same;
     }
     let (first, last) = (range.from, range.to);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Node;
 use super::face::{Notice, Step};
 use crate::ring::Installed;
+use crate::ring::bugs::{self, Bug};
 use crate::words::{Member, MessageId, Position, RingId, Time};
 
 /// How many own messages are followed at once.
@@ -32,7 +33,11 @@ impl Ticks {
     /// A new ring: only those who came along with me speak of the old ring's messages.
     pub(super) fn new_ring(&mut self, installed: &Installed) {
         self.ring = Some(installed.ring);
-        for tick in self.followed.values_mut() {
+        for tick in self
+            .followed
+            .values_mut()
+            .filter(|_| !bugs::on(Bug::TicksOfStrangers))
+        {
             tick.eligible.retain(|member| installed.together.contains(member));
         }
         self.followed
@@ -86,13 +91,20 @@ impl Node {
             .members
             .iter()
             .copied()
-            .zip(state.rows.iter().map(|row| row.held_up_to))
+            .zip(state.rows.iter().map(|row| {
+                if bugs::on(Bug::TicksEarly) {
+                    row.received_up_to
+                } else {
+                    row.held_up_to
+                }
+            }))
             .collect();
         let mut news = Vec::new();
         for (position, tick) in &mut self.ticks.followed {
             let before = tick.confirmed.len();
             for (member, held_up_to) in &held {
-                let confirms = *held_up_to >= position.seq && tick.eligible.contains(member);
+                let confirms = *held_up_to >= position.seq
+                    && (tick.eligible.contains(member) || bugs::on(Bug::TicksOfStrangers));
                 if confirms && tick.confirmed.insert(*member) {
                     self.traces.step(now, tick.id, Step::HeldBy(member.id));
                 }

@@ -7,6 +7,7 @@ use super::{AfterStore, Node};
 use crate::replica::record::hash_line;
 use crate::replica::{Content, Record};
 use crate::ring::Delivery;
+use crate::ring::bugs::{self, Bug};
 use crate::words::{Position, Seq, Time};
 
 /// A record on its way to the replica.
@@ -42,6 +43,9 @@ impl Node {
         };
         self.delivered = self.delivered.max(Some(position));
         self.delivered_count += 1;
+        if bugs::on(Bug::ForgotWhenDelivered) && self.outbox.remove(&id).is_some() {
+            self.store(Store::OutboxForget(vec![id]), None);
+        }
         self.traces.step(now, id, Step::Delivered);
         self.traces.place(id, position);
         self.accept_record(now, record, Some(position.seq));
@@ -66,7 +70,7 @@ impl Node {
             self.ring.withdraw(record.id);
         }
         if !known {
-            let late = ring_seq.is_none();
+            let late = ring_seq.is_none() && !bugs::on(Bug::LateUnmarked);
             self.notice(Notice::Message {
                 record: record.clone(),
                 late,

@@ -10,6 +10,7 @@ use std::io::{self, BufRead};
 use super::streams::{Key, Next, Streams};
 use crate::replica::IdSet;
 use crate::replica::record::RecordView;
+use crate::ring::bugs::{self, Bug};
 use crate::words::{MessageId, Position};
 
 /// How many ids found at two positions are watched. Beyond that, contents are taken to differ, unseen.
@@ -255,6 +256,9 @@ impl<K: Sink> Merging<'_, K> {
 
     /// Sets a line aside that lost against another content under its key.
     fn give_up(&mut self, group: &mut Group, replica: usize, line: &[u8]) -> io::Result<()> {
+        if bugs::on(Bug::ConflictSilent) {
+            return Ok(());
+        }
         group.conflict = true;
         group.others[replica] = true;
         self.outcome.tallies[replica].set_aside += 1;
@@ -266,7 +270,7 @@ impl<K: Sink> Merging<'_, K> {
         for (tally, &held) in self.outcome.tallies.iter_mut().zip(&group.held) {
             tally.duplicates += held.saturating_sub(1);
         }
-        if self.seen.insert(group.key.id) {
+        if self.seen.insert(group.key.id) || bugs::on(Bug::KeptAtBoth) {
             self.keep(group)?;
         } else {
             self.move_away(group)?;
@@ -299,7 +303,7 @@ impl<K: Sink> Merging<'_, K> {
     /// Gives up the record of an id that has been kept at a lower position.
     fn move_away(&mut self, group: &Group) -> io::Result<()> {
         let Key { id, position } = group.key;
-        let same = self.watched.same_content(id, &group.best);
+        let same = self.watched.same_content(id, &group.best) || bugs::on(Bug::ConflictSilent);
         match self.watched.ids.get_mut(&id) {
             Some(kept) => {
                 for replica in group.holders() {

@@ -9,6 +9,7 @@ use std::io::{self, BufRead};
 use std::ops::Range;
 
 use super::streams::{Key, Stream, Streams};
+use crate::ring::bugs::{self, Bug};
 
 /// How many bytes of lines are sorted in memory at once. While the kept part moves there are two such buffers.
 pub const BUFFER_BYTES: usize = 4 * 1024 * 1024;
@@ -112,6 +113,9 @@ impl<S: Scratch> Sorter<S> {
     /// Writes out the lowest `count` lines, to the open run if they all come after it, and keeps the others.
     fn spill(&mut self, count: usize) -> io::Result<()> {
         self.entries.sort_by_key(|entry| entry.key);
+        if bugs::on(Bug::SortedByNumber) {
+            self.entries.sort_by_key(|entry| entry.key.position.seq);
+        }
         if self
             .open
             .is_some_and(|(_, highest)| self.entries[0].key < highest)

@@ -5,10 +5,12 @@
 //! frozen from then on: later arrivals from that ring are fenced.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 use super::buffer::SPAN_MAX;
 use super::bugs::{self, Bug};
 use super::deadlines::{due, due_again};
+use super::fingerprint::hash_body;
 use super::timing::Repeat;
 use super::{Deadlines, JUMP_MAX, Output, Phase, Ring};
 use crate::wire::{Body, Commit, CommitRow, OldRing, RANGES_MAX};
@@ -29,6 +31,18 @@ pub(super) struct Committing {
 }
 
 impl Committing {
+    /// For a checker: adds what decides how this ends.
+    pub(super) fn hash_state(&self, me: Member, hasher: &mut impl Hasher) {
+        let Committing {
+            commit,
+            storing,
+            sent,
+        } = self;
+        hash_body(me, Body::Commit(commit.clone()), hasher);
+        storing.hash(hasher);
+        hash_sent(me, sent.as_ref(), hasher);
+    }
+
     /// The ring that is proposed.
     pub(super) fn ring(&self) -> RingId {
         self.commit.ring
@@ -48,7 +62,7 @@ impl Ring {
             Some(&self.settings.me),
             "only the leader proposes"
         );
-        let epoch = Epoch(self.epoch.0 + 1);
+        let epoch = Epoch(self.epoch.0 + u64::from(!bugs::on(Bug::EpochReused)));
         let ring = RingId {
             epoch,
             leader: self.settings.me,
@@ -69,7 +83,10 @@ impl Ring {
 
     /// Takes a commit token as its own business: stores the epoch, then goes on in [`Ring::epoch_stored`].
     fn begin_commit(&mut self, now: Time, commit: Commit) {
-        assert!(commit.ring.epoch > self.epoch, "every proposal has a fresh epoch");
+        assert!(
+            commit.ring.epoch > self.epoch || bugs::on(Bug::EpochReused),
+            "every proposal has a fresh epoch"
+        );
         let epoch = commit.ring.epoch;
         self.epoch = epoch;
         self.phase = Phase::Commit(Committing {
@@ -87,6 +104,9 @@ impl Ring {
             self.epoch_stored(now, epoch);
         } else {
             self.out.push(Output::StoreEpoch(epoch));
+            if bugs::on(Bug::ForwardedBeforeStored) {
+                self.epoch_stored(now, epoch);
+            }
         }
     }
 
@@ -264,6 +284,15 @@ impl Ring {
         if due(&mut self.deadlines.loss, now) {
             self.enter_gather(now, "the new ring did not come about".into(), &[]);
         }
+    }
+}
+
+/// For a checker: adds a commit token that may be sent again.
+pub(super) fn hash_sent(me: Member, sent: Option<&(Member, Commit)>, hasher: &mut impl Hasher) {
+    sent.is_some().hash(hasher);
+    if let Some((to, commit)) = sent {
+        to.hash(hasher);
+        hash_body(me, Body::Commit(commit.clone()), hasher);
     }
 }
 

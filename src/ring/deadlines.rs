@@ -32,7 +32,78 @@ pub struct Deadlines {
     pub reserve: Option<Time>,
 }
 
+/// A deadline by name, for a checker that fires them as it likes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Due {
+    /// [`Deadlines::loss`].
+    Loss,
+    /// [`Deadlines::token_again`].
+    TokenAgain,
+    /// [`Deadlines::rest`].
+    Rest,
+    /// [`Deadlines::request_again`].
+    RequestAgain,
+    /// [`Deadlines::nack_again`].
+    NackAgain,
+    /// [`Deadlines::join_again`].
+    JoinAgain,
+    /// [`Deadlines::consensus`].
+    Consensus,
+    /// [`Deadlines::commit_again`].
+    CommitAgain,
+    /// [`Deadlines::beacon`].
+    Beacon,
+    /// [`Deadlines::probe`].
+    Probe,
+    /// [`Deadlines::suspicion`].
+    Suspicion,
+    /// [`Deadlines::reserve`].
+    Reserve,
+}
+
 impl Deadlines {
+    /// What is waited for.
+    pub fn pending(&self) -> Vec<Due> {
+        let all = [
+            (Due::Loss, self.loss.is_some()),
+            (Due::TokenAgain, self.token_again.is_some()),
+            (Due::Rest, self.rest.is_some()),
+            (Due::RequestAgain, self.request_again.is_some()),
+            (Due::NackAgain, self.nack_again.is_some()),
+            (Due::JoinAgain, self.join_again.is_some()),
+            (Due::Consensus, self.consensus.is_some()),
+            (Due::CommitAgain, self.commit_again.is_some()),
+            (Due::Beacon, self.beacon.is_some()),
+            (Due::Probe, self.probe.is_some()),
+            (Due::Suspicion, self.suspicion.is_some()),
+            (Due::Reserve, self.reserve.is_some()),
+        ];
+        all.into_iter()
+            .filter(|(_, waits)| *waits)
+            .map(|(due, _)| due)
+            .collect()
+    }
+
+    /// Makes a deadline due now, if it is waited for.
+    pub fn bring_forward(&mut self, due: Due, now: Time) {
+        let at_once = |at: &mut Option<Time>| *at = at.map(|_| now);
+        let again_at_once = |repeat: &mut Option<Repeat>| *repeat = repeat.map(|r| Repeat { at: now, ..r });
+        match due {
+            Due::Loss => at_once(&mut self.loss),
+            Due::Rest => at_once(&mut self.rest),
+            Due::JoinAgain => at_once(&mut self.join_again),
+            Due::Consensus => at_once(&mut self.consensus),
+            Due::Beacon => at_once(&mut self.beacon),
+            Due::Probe => at_once(&mut self.probe),
+            Due::Suspicion => at_once(&mut self.suspicion),
+            Due::Reserve => at_once(&mut self.reserve),
+            Due::TokenAgain => again_at_once(&mut self.token_again),
+            Due::RequestAgain => again_at_once(&mut self.request_again),
+            Due::NackAgain => again_at_once(&mut self.nack_again),
+            Due::CommitAgain => again_at_once(&mut self.commit_again),
+        }
+    }
+
     /// The next of them.
     pub fn next(&self) -> Option<Time> {
         let repeats = [

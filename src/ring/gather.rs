@@ -5,8 +5,10 @@
 //! counted as failed. When every remaining member has sent the same two sets, they agree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddrV4;
 
+use super::bugs::{self, Bug};
 use super::deadlines::due;
 use super::{Deadlines, Output, Peer, Phase, Ring};
 use crate::wire::{Body, Join, MEMBERS_MAX, Refuse};
@@ -39,6 +41,25 @@ impl Gather {
     /// Present and not failed: the members of the ring that would be formed.
     pub(super) fn candidates(&self) -> BTreeSet<Member> {
         self.present.difference(&self.failed).copied().collect()
+    }
+
+    /// Who starts alone has listened long enough.
+    pub(super) fn has_listened(&mut self, now: Time) {
+        self.listen_until = self.listen_until.min(now);
+    }
+
+    /// For a checker: adds what decides how this ends.
+    pub(super) fn hash_state(&self, now: Time, hasher: &mut impl Hasher) {
+        let Gather {
+            present,
+            failed,
+            heard,
+            listen_until,
+            rounds,
+            changed,
+        } = self;
+        (present, failed, heard, *listen_until > now).hash(hasher);
+        ((*rounds).min(LEADER_TRIES), changed).hash(hasher);
     }
 
     fn agrees(&self, member: Member) -> bool {
@@ -81,6 +102,9 @@ impl Ring {
         present.extend(new);
         present.retain(|member| !self.is_over(*member));
         let failed: BTreeSet<Member> = gone.iter().copied().filter(|m| present.contains(m)).collect();
+        if bugs::on(Bug::OldBufferDropped) && matches!(self.phase, Phase::Recover(_)) {
+            self.installed = None;
+        }
         if let Some(state) = &mut self.installed {
             state.holding = None;
             state.passed = None;

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::buffer::Buffer;
+use super::bugs::{self, Bug};
 use super::{Delivery, Output, Ring, RingState};
 use crate::wire::{Chunk, OldRing};
 use crate::words::{Member, MessageId, Position, RingId, Seq, Time};
@@ -47,7 +48,10 @@ impl Ring {
     /// Returns what they have of it.
     pub(super) fn adopt(&mut self, now: Time, rows: &BTreeMap<Member, OldRing>) -> BTreeMap<Member, OldRing> {
         let me = self.settings.me;
-        let newest = rows.values().filter_map(|old| old.ring).max();
+        let mut newest = rows.values().filter_map(|old| old.ring).max();
+        if bugs::on(Bug::OldestAdopted) {
+            newest = rows.values().filter_map(|old| old.ring).min();
+        }
         let mut holders: BTreeMap<Member, OldRing> = rows
             .iter()
             .filter(|(_, old)| old.ring == newest)

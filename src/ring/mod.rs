@@ -28,6 +28,7 @@ pub mod bugs;
 mod commit;
 mod deadlines;
 mod face;
+mod fingerprint;
 mod gather;
 mod lineage;
 mod looks;
@@ -48,11 +49,12 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use crate::wire::Body;
 use crate::words::{Epoch, Incarnation, Member, NodeId, Position, RingId, Seq, Time};
 
-pub use deadlines::Deadlines;
+pub use deadlines::{Deadlines, Due};
 pub use face::{Expelled, Installed, Offer, Output, Peer, RingCounters, Settings};
 pub use state::{Delivery, RingState};
 pub use timing::Timing;
 
+use bugs::Bug;
 use commit::Committing;
 use gather::Gather;
 use newcomers::Newcomers;
@@ -189,6 +191,9 @@ impl Ring {
     pub fn offer(&mut self, now: Time, offer: Offer) {
         self.expected_offers = self.expected_offers.saturating_sub(1);
         self.queue.push_back(offer);
+        if bugs::on(Bug::StampedWithoutToken) && self.is_operational() {
+            self.stamp(now);
+        }
         self.request(now);
     }
 
@@ -214,14 +219,17 @@ impl Ring {
     fn held_up_to(&self, state: &RingState) -> Seq {
         if self.settings.quorum > 0 {
             let received = state.buffer.received_up_to();
+            if bugs::on(Bug::QuorumOfReceived) {
+                return received;
+            }
             return self
                 .unaccepted
                 .first()
                 .map_or(received, |first| Seq(first.0 - 1).min(received));
         }
         match self.unwritten.first() {
-            Some(first) => Seq(first.0 - 1),
-            None => state.delivered_up_to,
+            Some(first) if !bugs::on(Bug::HeldBeforeSync) => Seq(first.0 - 1),
+            Some(_) | None => state.delivered_up_to,
         }
     }
 

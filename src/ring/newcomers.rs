@@ -5,6 +5,7 @@
 //! longer each time, so that somebody who hears us only half of the time does not keep the ring from settling.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddrV4;
 
 use rand::RngExt;
@@ -43,6 +44,32 @@ pub(super) struct Newcomers {
 }
 
 impl Newcomers {
+    /// For a checker: every probe has run out, and every pause before the next one.
+    pub(super) fn run_out(&mut self, now: Time) {
+        for probed in self.probed.values_mut() {
+            probed.until = probed.until.min(now);
+            probed.again_at = probed.again_at.min(now);
+        }
+    }
+
+    /// For a checker: adds what decides whom this node deals with.
+    pub(super) fn hash_state(&self, now: Time, hasher: &mut impl Hasher) {
+        for (foreigner, probed) in &self.probed {
+            let Probed {
+                nonce,
+                answered,
+                until,
+                again_at,
+                pause_us: _,
+                rival,
+                rival_nonce,
+                peer,
+            } = probed;
+            (foreigner, nonce, answered, *until <= now, *again_at <= now).hash(hasher);
+            (rival, rival_nonce, peer.is_some()).hash(hasher);
+        }
+    }
+
     /// A new ring was installed: members are no foreigners any more.
     pub(super) fn new_ring(&mut self, members: &[Member]) {
         self.probed.retain(|foreigner, _| !members.contains(foreigner));

@@ -56,7 +56,7 @@ impl Ring {
                 .rows
                 .iter()
                 .all(|row| row.received_up_to <= token.high && row.held_up_to <= token.high);
-        if token.hop <= state.hop {
+        if token.hop <= state.hop && !bugs::on(Bug::HopNotChecked) {
             return;
         }
         if !sound {
@@ -70,7 +70,9 @@ impl Ring {
         state.passed = None;
         state.sent_in_visit = 0;
         state.learn(&token.rows);
-        state.high = state.high.max(token.high);
+        if !bugs::on(Bug::HighNotLearned) {
+            state.high = state.high.max(token.high);
+        }
         state.lacking.clone_from(&token.lacking);
         let (high, me) = (state.high, state.me);
         state.rows[me].waiting_since = Hop(0);
@@ -117,7 +119,8 @@ impl Ring {
             // What is news here must not wait on its way.
             recovering.state.unchanged = recovering.state.rows[me].recovered == recovered;
             recovering.state.rows[me].recovered = recovered;
-            if !recovering.state.rows.iter().all(|row| row.recovered) {
+            let early = recovered && bugs::on(Bug::InstalledTooEarly);
+            if !recovering.state.rows.iter().all(|row| row.recovered) && !early {
                 self.go_on(now);
                 return;
             }
@@ -166,13 +169,15 @@ impl Ring {
     /// Whether messages may be stamped: a ring smaller than the quorum grants nothing.
     pub fn may_grant(&self) -> bool {
         let members = self.installed.as_ref().map_or(0, |state| state.members.len());
-        members >= usize::from(self.settings.quorum)
+        members >= usize::from(self.settings.quorum) || bugs::on(Bug::GrantedBelowQuorum)
     }
 
     /// Stamps and sends what waits here, within the window.
-    fn stamp(&mut self, now: Time) {
+    pub(super) fn stamp(&mut self, now: Time) {
         let holding = self.installed.as_ref().and_then(|state| state.holding.as_ref());
-        let fresh = holding.is_some_and(|holding| now <= holding.stale_after);
+        let fresh = holding
+            .is_some_and(|holding| now <= holding.stale_after || bugs::on(Bug::StalenessIgnored))
+            || bugs::on(Bug::StampedWithoutToken);
         if !fresh || !self.may_grant() || (self.queue.is_empty() && self.hold_us.is_none()) {
             return;
         }
@@ -180,7 +185,10 @@ impl Ring {
             .installed
             .as_mut()
             .expect("the token of the installed ring is here");
-        assert!(state.holding.is_some(), "only the holder stamps");
+        assert!(
+            state.holding.is_some() || bugs::on(Bug::StampedWithoutToken),
+            "only the holder stamps"
+        );
         if !state.granted {
             state.granted = true;
             self.out.push(Output::Granted(state.hop));

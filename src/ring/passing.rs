@@ -1,5 +1,6 @@
 //! Passing: where the token goes next, how long it rests, how it is asked for, sent again and given up.
 
+use super::bugs::{self, Bug};
 use super::deadlines::{due, due_again};
 use super::state::{Passed, RingState};
 use super::timing::Repeat;
@@ -304,6 +305,7 @@ impl Ring {
             self.reserve_epoch();
         }
         if due(&mut self.deadlines.beacon, now)
+            && !bugs::on(Bug::BeaconForgotten)
             && let Some(ring) = self
                 .installed
                 .as_ref()
@@ -345,7 +347,8 @@ impl Ring {
 
     fn resend_token(&mut self, now: Time, repeat: Repeat) {
         let passed = self.current().and_then(|state| state.passed.clone());
-        if let Some(Passed { to, token }) = passed {
+        if let Some(Passed { to, mut token }) = passed {
+            token.hop.0 += u64::from(bugs::on(Bug::ResentTokenAltered));
             self.counters.tokens_resent += 1;
             self.unicast(to, Body::Token(token));
             self.deadlines.token_again = Some(repeat.again(now, self.timing.again_max()));
@@ -404,7 +407,7 @@ impl Ring {
         let Some(state) = self.installed.as_ref().filter(|_| self.is_operational()) else {
             return;
         };
-        if state.holding.is_some() || state.alone() {
+        if state.holding.is_some() || state.alone() || bugs::on(Bug::TokenLossIgnored) {
             self.deadlines.loss = None;
             return;
         }
@@ -425,7 +428,11 @@ impl Ring {
             self.away_until = now.after_us(timeout);
         }
         let stale = |state: &RingState| state.holding.as_ref().map(|holding| holding.stale_after);
-        let Some(stale_after) = self.current().and_then(stale).filter(|at| now > *at) else {
+        let Some(stale_after) = self
+            .current()
+            .and_then(stale)
+            .filter(|at| now > *at && !bugs::on(Bug::StalenessIgnored))
+        else {
             return;
         };
         let away_us = now.since_us(stale_after) + self.timing.token_timeout();

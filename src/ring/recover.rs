@@ -6,9 +6,10 @@
 //! carries a flag of each member that is done; only when all are, the ring is installed.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 use super::bugs::{self, Bug};
-use super::commit::old_rings;
+use super::commit::{hash_sent, old_rings};
 use super::state::{Holding, RingState};
 use super::timing::Repeat;
 use super::{Deadlines, Installed, Output, Phase, Ring};
@@ -30,6 +31,33 @@ pub(super) struct Recovering {
     asked: usize,
     /// The commit token that I forwarded.
     pub(super) sent_commit: Option<(Member, Commit)>,
+}
+
+impl Recovering {
+    /// For a checker: adds what decides how this ends.
+    pub(super) fn hash_state(&self, me: Member, now: Time, hasher: &mut impl Hasher) {
+        let Recovering {
+            state,
+            together,
+            companions,
+            wanted,
+            asked,
+            sent_commit,
+        } = self;
+        state.hash_state(me, now, hasher);
+        // Whom it asks next goes round those who have it.
+        (
+            companions,
+            wanted,
+            asked % together.len().saturating_sub(1).max(1),
+        )
+            .hash(hasher);
+        for (member, old) in together {
+            let reached = (old.high, old.kept_from, old.received_up_to, old.delivered_up_to);
+            (member, old.ring, reached, &old.above).hash(hasher);
+        }
+        hash_sent(me, sent_commit.as_ref(), hasher);
+    }
 }
 
 /// Whether a member has this number of its old ring.
@@ -64,7 +92,12 @@ impl Ring {
             members.len(),
             "recovery begins when all have reported"
         );
-        let high = rows.values().map(|old| old.high).max().unwrap_or_default();
+        let mut high = rows.values().map(|old| old.high).max().unwrap_or_default();
+        if bugs::on(Bug::FirstAfterOwn) {
+            high = rows[&me].high;
+        } else if bugs::on(Bug::FirstIsOne) {
+            high = Seq(0);
+        }
         self.high = self.high.max(high);
         let my_old = rows[&me].ring;
         let came_along =
@@ -236,7 +269,9 @@ impl Ring {
     pub(super) fn has_recovered(&self) -> bool {
         match &self.phase {
             Phase::Recover(recovering) => {
-                let stored = self.unaccepted.is_empty() || !self.counts(recovering.state.members.len());
+                let stored = self.unaccepted.is_empty()
+                    || bugs::on(Bug::AdoptedNotStored)
+                    || !self.counts(recovering.state.members.len());
                 recovering.wanted.is_empty() && stored
             }
             Phase::Operational => true,
@@ -258,8 +293,15 @@ impl Ring {
             Some(old) => (Some(old.id), old.members.clone()),
             None => (None, Vec::new()),
         };
-        for delivery in self.succeed(new.members.len()) {
-            self.deliver(delivery);
+        let rest = self.succeed(new.members.len());
+        let (before, after) = if bugs::on(Bug::NewRingFirst) {
+            (Vec::new(), rest)
+        } else {
+            (rest, Vec::new())
+        };
+        before.into_iter().for_each(|delivery| self.deliver(delivery));
+        if bugs::on(Bug::HeldForgetsOldRing) {
+            self.unwritten.clear();
         }
         if self.settings.quorum > 0 && self.counts(new.members.len()) {
             self.store_marker(new.id, Seq(new.first.0 - 1));
@@ -272,6 +314,7 @@ impl Ring {
             old_members: old_members.clone(),
             first: new.first,
         }));
+        after.into_iter().for_each(|delivery| self.deliver(delivery));
         self.previous = old_id.map(|id| (id, old_members));
         let lead = new.members.first() == Some(&self.settings.me) && !new.alone();
         self.installed = Some(new);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 
 use super::buffer::Buffer;
+use super::bugs::{self, Bug};
 use crate::wire::{Chunk, Token, TokenRow};
 use crate::words::{Hop, Member, MessageId, NodeId, Position, RingId, Seq, Time};
 
@@ -85,7 +86,7 @@ pub struct RingState {
     /// The sum of all that can change, at the last visit.
     pub last_sum: u64,
     /// The fragments of a message of which the last is still to come.
-    partial: Vec<Bytes>,
+    pub(super) partial: Vec<Bytes>,
 }
 
 impl RingState {
@@ -214,6 +215,7 @@ impl RingState {
             self.delivered_up_to = seq;
             match self.buffer.get(seq).cloned() {
                 Some(chunk) => deliveries.extend(self.assemble(chunk)),
+                None if bugs::on(Bug::StopsAtVoid) => break,
                 None => self.partial.clear(),
             }
         }
@@ -242,7 +244,8 @@ impl RingState {
             }
         }
         self.partial.push(chunk.bytes);
-        if self.partial.len() < usize::from(chunk.fragments) {
+        let missing = usize::from(bugs::on(Bug::FragmentMissing));
+        if self.partial.len() + missing < usize::from(chunk.fragments) {
             return None;
         }
         let mut content = BytesMut::with_capacity(self.partial.iter().map(Bytes::len).sum());
@@ -258,7 +261,10 @@ impl RingState {
 
     /// Forgets chunks that all members have and that were delivered here.
     pub fn forget_stable(&mut self) {
-        let stable = self.received_by_all().min(self.delivered_up_to);
+        let mut stable = self.received_by_all().min(self.delivered_up_to);
+        if bugs::on(Bug::ForgotTooEarly) {
+            stable = self.delivered_up_to;
+        }
         self.buffer.forget_up_to(stable);
     }
 }

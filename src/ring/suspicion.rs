@@ -8,6 +8,7 @@
 //!
 //! A member that answered is not probed again for a while, longer each time, so that forged reports cost little.
 
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddrV4;
 
 use rand::RngExt;
@@ -39,6 +40,26 @@ pub(super) struct Suspect {
 }
 
 impl Suspect {
+    /// For a checker: adds what decides whether this suspect is left out.
+    pub(super) fn hash_state(&self, now: Time, hasher: &mut impl Hasher) {
+        let Suspect {
+            nonce,
+            until,
+            repeat_at,
+            chances,
+            again_at,
+            pause_us: _,
+        } = self;
+        (
+            nonce,
+            until.is_some(),
+            repeat_at.is_some(),
+            chances,
+            *again_at <= now,
+        )
+            .hash(hasher);
+    }
+
     fn next(&self) -> Option<Time> {
         let until = self.until?;
         Some(self.repeat_at.map_or(until, |at| at.min(until)))
@@ -67,6 +88,13 @@ impl Ring {
                 .installed
                 .as_ref()
                 .is_some_and(|state| state.index_of(member).is_some()),
+        }
+    }
+
+    /// For a checker: whoever is suspected has not answered in time.
+    pub(super) fn suspicion_runs_out(&mut self, now: Time) {
+        for suspect in self.suspects.values_mut() {
+            suspect.until = suspect.until.map(|until| until.min(now));
         }
     }
 
