@@ -8,7 +8,8 @@ use super::disk::Disk;
 use crate::node::face::{Action, Notice};
 use crate::node::{Node, OrderDigest};
 use crate::replica::Record;
-use crate::wire::{self, Body};
+use crate::wire::Body;
+use crate::wire::seal::To;
 use crate::words::{Member, MessageId, NodeId, Position, RingId};
 
 /// What must hold, with what was seen so far. Every check is incremental.
@@ -74,14 +75,13 @@ impl Checker {
     pub fn step(
         &mut self,
         node: &Node,
-        group: u32,
         actions: &[Action],
         disks: &BTreeMap<NodeId, Disk>,
     ) -> Result<(), Broken> {
         self.mutual_exclusion(node)?;
         for action in actions {
             match action {
-                Action::Multicast(bytes) => self.stamps(group, bytes)?,
+                Action::Multicast(bytes) => self.stamps(node, bytes)?,
                 Action::Notice(notice) => self.notice(node, notice, disks)?,
                 Action::Unicast(..)
                 | Action::Store(..)
@@ -116,8 +116,12 @@ impl Checker {
     }
 
     /// A number is given once.
-    fn stamps(&mut self, group: u32, bytes: &Bytes) -> Result<(), Broken> {
-        let Ok((sender, Body::Data(data))) = wire::decode(group, bytes.clone()) else {
+    fn stamps(&mut self, node: &Node, bytes: &Bytes) -> Result<(), Broken> {
+        if !super::tell::is_data(bytes) {
+            return Ok(());
+        }
+        let seen = node.sealing().look_sent(To::Group, bytes.clone());
+        let Ok((sender, Body::Data(data))) = seen else {
             return Ok(());
         };
         for chunk in data.chunks {
@@ -165,6 +169,8 @@ impl Checker {
             | Notice::DiskRoom
             | Notice::Status(_)
             | Notice::Trace { .. }
+            | Notice::Rekeyed(_)
+            | Notice::Stranger(_)
             | Notice::Warning(_) => Ok(()),
         }
     }

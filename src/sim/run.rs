@@ -7,10 +7,16 @@ use rand::RngExt;
 use super::check::Broken;
 use super::world::{Weather, World};
 use crate::node::face::Command;
+use crate::wire::seal::key::{GroupKey, Keys};
 use crate::words::{NodeId, Time};
 
 /// How long convergence may take once everything has healed, in simulated microseconds.
 pub const QUIET_BOUND_US: u64 = 240_000_000;
+
+/// One seed in so many runs with a group key, and with somebody on the network who does not have it.
+const KEYED_SHARE: u64 = 4;
+/// What is sent after each fault that must not be believed.
+const ATTACKS: u32 = 12;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -34,8 +40,9 @@ pub struct Report {
 /// Runs one seed.
 pub fn run(seed: u64, traced: bool) -> Report {
     let mut world = World::new(seed);
+    let keyed = seed % KEYED_SHARE == KEYED_SHARE - 1;
     world.trace = traced.then(Vec::new);
-    let outcome = story(&mut world);
+    let outcome = story(&mut world, keyed);
     let broken = outcome.err();
     Report {
         seed,
@@ -49,7 +56,7 @@ pub fn run(seed: u64, traced: bool) -> Report {
 }
 
 /// The whole story of a run.
-fn story(world: &mut World) -> Result<(), Broken> {
+fn story(world: &mut World, keyed: bool) -> Result<(), Broken> {
     let count = world.dice.random_range(1..=5);
     let nodes: Vec<NodeId> = (1..=count).map(NodeId).collect();
     world.weather = some_weather(world);
@@ -60,6 +67,11 @@ fn story(world: &mut World) -> Result<(), Broken> {
         world.config.quorum = count / 2 + 1;
         world.checker.count("quorum");
         world.checker.one_order = true;
+    }
+    // A share of all seeds, told by the number: the others throw the same dice as without.
+    if keyed {
+        world.keys = Some(Keys::one(GroupKey::new([7; 32].into())));
+        world.checker.count("keyed");
     }
     for id in &nodes {
         let wait = world.dice.random_range(0..400_000);
@@ -76,6 +88,9 @@ fn story(world: &mut World) -> Result<(), Broken> {
         world.run_until(world.now.after_us(wait))?;
         one_fault(world, &nodes, number)?;
         forge(world, &nodes)?;
+        if world.keys.is_some() {
+            world.attack(ATTACKS)?;
+        }
     }
     heal(world, &nodes)?;
     last_words(world, &nodes)?;
