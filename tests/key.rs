@@ -78,7 +78,8 @@ fn reconciler(group: &Group, words: &[&str]) -> Ended {
             "--data-dir",
         ])
         .arg(group.folder.path())
-        .args(["--wait", "800ms"])
+        // Longer than from one beacon of a ring to the next: those without its key hear nothing else of it.
+        .args(["--wait", "2s"])
         .args(words)
         .env_remove("RUST_LOG")
         .env_remove("RODA_KEY_FILE")

@@ -113,9 +113,12 @@ pub fn random<const N: usize>() -> Result<[u8; N], KeyError> {
 /// Makes a key file that was not there. Returns the key's name.
 pub fn generate(path: &Path) -> Result<KeyName, KeyError> {
     let key = GroupKey::new(Zeroizing::new(random::<KEY_BYTES>()?));
-    let failed = |error: io::Error| match error.kind() {
-        ErrorKind::AlreadyExists => KeyError::Exists(path.to_path_buf()),
-        _ => KeyError::File(path.to_path_buf(), error),
+    let failed = |error: io::Error| {
+        if error.kind() == ErrorKind::AlreadyExists {
+            KeyError::Exists(path.to_path_buf())
+        } else {
+            KeyError::File(path.to_path_buf(), error)
+        }
     };
     let mut file = OpenOptions::new()
         .write(true)
@@ -139,9 +142,12 @@ pub fn generate(path: &Path) -> Result<KeyName, KeyError> {
 
 /// Reads a key file.
 pub fn read(path: &Path) -> Result<Keys, KeyError> {
-    let failed = |error: io::Error| match error.kind() {
-        ErrorKind::NotFound => KeyError::Missing(path.to_path_buf()),
-        _ => KeyError::File(path.to_path_buf(), error),
+    let failed = |error: io::Error| {
+        if error.kind() == ErrorKind::NotFound {
+            KeyError::Missing(path.to_path_buf())
+        } else {
+            KeyError::File(path.to_path_buf(), error)
+        }
     };
     let mut file = File::open(path).map_err(failed)?;
     let about = file.metadata().map_err(failed)?;

@@ -100,12 +100,7 @@ impl Stage {
             Command::Garbage(count, to) => self.garbage(*count, *to),
             Command::Replay(to) => self.each_alive(&[*to], World::replay),
             Command::Tell(topics, wanted) => topics.iter().try_for_each(|topic| self.tell(topic, *wanted)),
-            Command::Rekey(to, value) => {
-                let keys = keys(value)?.ok_or("name at least one key")?;
-                self.each_alive(to, |world, id| {
-                    world.command(id, face::Command::Rekey(keys.clone()))
-                })
-            }
+            Command::Rekey(to, value) => self.rekey(to, value),
             Command::Count => {
                 self.counted = world.hooks.sent.clone();
                 Ok(())
@@ -137,6 +132,13 @@ impl Stage {
             }
         }
         self.output.extend(fold(lines));
+    }
+
+    fn rekey(&mut self, nodes: &[NodeId], value: &str) -> Done {
+        let keys = keys(value)?.ok_or("name at least one key")?;
+        self.each_alive(nodes, |world, id| {
+            world.command(id, face::Command::Rekey(keys.clone()))
+        })
     }
 
     fn seed(&mut self, seed: u64) -> Done {
