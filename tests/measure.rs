@@ -281,7 +281,7 @@ impl Stage for Cut {
 /// One fall of the holder: from there to the next ordered message at all that are left.
 fn one_fall(stage: &dyn Stage, nodes: &mut [Watched], round: usize) -> Duration {
     // It rests at the first when nobody speaks; else who speaks holds it, before or after its line is out.
-    let holder = if round % 3 == 0 {
+    let holder = if round.is_multiple_of(3) {
         0
     } else {
         round / 3 % nodes.len()

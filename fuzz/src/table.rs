@@ -85,6 +85,7 @@ fn config(seat: usize, quorum: u16) -> Config {
         payload_max: 1_400,
         unicast_port: 5_000,
         stream_port: 7_000,
+        seal: None,
     }
 }
 

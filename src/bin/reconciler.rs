@@ -21,6 +21,7 @@ Exit codes:
     1  another error, or a live node stopped answering; the last line says which
     2  wrong usage
     5  a node is running on one of the replicas and does not answer on the group
+    6  wrong group key: the key file cannot be used, or live nodes have another key
     7  a replica is of a format version that this program does not know
     8  the replicas differ: with --check, or because somebody talked";
 
@@ -48,6 +49,10 @@ struct Arguments {
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
 
+    /// File with the group key, if the group has one
+    #[arg(long, value_name = "FILE", env = "RODA_KEY_FILE")]
+    key_file: Option<PathBuf>,
+
     /// How long to listen after the last live node that answered
     #[arg(long, value_name = "TIME", value_parser = wait, default_value = "2s")]
     wait: DurationUs,
@@ -73,6 +78,7 @@ fn main() -> ExitCode {
         live: (!arguments.offline).then_some(LiveOptions {
             group: arguments.group,
             interface: arguments.interface,
+            key_file: arguments.key_file,
             wait_us: arguments.wait.0,
         }),
         check: arguments.check,

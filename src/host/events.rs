@@ -9,7 +9,7 @@ mod status;
 
 use crate::host::exit::Code;
 use crate::host::terminal::start::{Start, Story};
-use crate::node::face::{Moved, Notice, Step};
+use crate::node::face::{Foreign, Moved, Notice, Step, Stranger};
 use crate::replica::content::{Content, rfc3339};
 use crate::replica::record::Record;
 use crate::words::{Member, NodeId, Position, RingId, Seq, Time, WallTime};
@@ -80,6 +80,10 @@ pub fn notice(notice: &Notice, at: WallTime) -> String {
         Notice::DiskRoom => event("disk_room"),
         Notice::Status(status) => status::fields(event("status"), status),
         Notice::Trace { position, steps } => trace(event("trace"), position.as_ref(), steps),
+        Notice::Rekeyed(names) => {
+            event("rekeyed").raw("keys", &list(names.iter().map(|name| object::quoted(name))))
+        }
+        Notice::Stranger(which) => stranger(event("stranger"), which),
         Notice::Warning(text) => event("warning").text("text", text),
     }
     .end()
@@ -99,7 +103,8 @@ pub fn start(start: &Start, at: WallTime) -> String {
         .number("delay_max_us", start.delay_max_us)
         .text("replica", start.replica.to_string_lossy())
         .text("checkpoints", start.checkpoints.to_string_lossy())
-        .flag("encrypted", false)
+        .flag("encrypted", start.key.is_some())
+        .maybe_text("key", start.key.as_ref().map(ToString::to_string))
         .end()
 }
 
@@ -201,6 +206,20 @@ fn trace(object: Object, position: Option<&Position>, steps: &[(Time, Step)]) ->
         None => object.maybe_text("ring", None::<&str>).maybe("seq", None),
     };
     object.raw("steps", &list(steps.iter().map(step)))
+}
+
+/// Somebody who is there and not understood.
+fn stranger(object: Object, stranger: &Stranger) -> Object {
+    let foreign = match stranger.foreign {
+        Foreign::OtherKey => "other_key",
+        Foreign::WithKey => "with_key",
+        Foreign::WithoutKey => "without_key",
+    };
+    object
+        .text("from_address", stranger.from.to_string())
+        .text("foreign", foreign)
+        .number("per_second", stranger.per_second)
+        .number("total", stranger.total)
 }
 
 /// A step with its time in microseconds on the node's own clock.

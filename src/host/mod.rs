@@ -12,6 +12,7 @@ pub mod events;
 pub mod exit;
 pub mod files;
 pub mod inbox;
+pub mod keys;
 pub mod net;
 pub mod notices;
 pub mod reconcile;

@@ -155,10 +155,11 @@ fn weight(notice: &Notice) -> Weight {
         Notice::Message { own: false, .. } | Notice::Gathering(_) | Notice::Ring { .. } => Weight::Kept,
         Notice::Moved(_) | Notice::Conflict { .. } | Notice::CaughtUp { .. } => Weight::Kept,
         Notice::Woke { .. } | Notice::Checkpointed | Notice::Warning(_) => Weight::Kept,
-        Notice::DiskFull(_) | Notice::DiskRoom => Weight::Kept,
+        Notice::DiskFull(_) | Notice::DiskRoom | Notice::Stranger(_) => Weight::Kept,
         Notice::Message { own: true, .. } | Notice::Pending { .. } | Notice::Refused { .. } => Weight::Owed,
         Notice::Held { .. } | Notice::FoundOrdered { .. } | Notice::OfferedAgain { .. } => Weight::Owed,
         Notice::Reconciled { .. } | Notice::Status(_) | Notice::Trace { .. } => Weight::Owed,
+        Notice::Rekeyed(_) => Weight::Owed,
     }
 }
 

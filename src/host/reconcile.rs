@@ -33,6 +33,8 @@ pub struct LiveOptions {
     pub group: SocketAddrV4,
     /// Name or address of the interface; `None` for that of the default route.
     pub interface: Option<String>,
+    /// The file with the group key, if the group has one.
+    pub key_file: Option<PathBuf>,
     /// How long to listen after the last node that answered, in microseconds.
     pub wait_us: u64,
 }

@@ -263,8 +263,7 @@ impl Node {
             return;
         };
         let (received, _) = session.pull.progress();
-        self.actions
-            .push(Action::Stream(session.stream, StreamAction::Close));
+        self.sealing.close(session.stream, &mut self.actions);
         if received > 0 {
             self.notice(Notice::CaughtUp {
                 peer: session.peer,

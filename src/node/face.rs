@@ -6,11 +6,13 @@
 //! host may send datagrams at once. Nothing that arrives from a peer can make the core fail; an assertion that
 //! fires is a bug of the core.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use bytes::Bytes;
 
 use crate::replica::{IdSet, PositionSet, Record};
+use crate::wire::seal::key::Keys;
+use crate::wire::seal::sessions::SealSettings;
 use crate::words::{
     Epoch, Hop, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq, Time, WallTime,
 };
@@ -135,6 +137,8 @@ pub enum Command {
     Checkpoint,
     /// Take part in a reconciliation up to a common cut, and make all reachable nodes do so.
     Reconcile,
+    /// Seal with the first of these group keys from now on, and accept all of them.
+    Rekey(Keys),
     /// The process is about to be stopped for a while: hand the token on, if it rests here.
     Suspend,
     /// Pass the token, leave the ring, write everything and exit.
@@ -333,6 +337,30 @@ pub enum Why {
     },
 }
 
+/// Why somebody is not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Foreign {
+    /// It has another group key.
+    OtherKey,
+    /// It has a key, and this node has none.
+    WithKey,
+    /// It has none, and this node has one.
+    WithoutKey,
+}
+
+/// Somebody who is there and not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Where.
+    pub from: Ipv4Addr,
+    /// Why.
+    pub foreign: Foreign,
+    /// Its datagrams a second, when they were counted last.
+    pub per_second: u64,
+    /// All of them.
+    pub total: u64,
+}
+
 /// Counters of what arrived and was refused, and of what was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -350,6 +378,8 @@ pub struct Counters {
     pub tokens_resent: u64,
     /// Messages delivered.
     pub delivered: u64,
+    /// Who is there with another key, or without one.
+    pub strangers: Vec<Stranger>,
 }
 
 /// All that `/ring` and `/why` show.
@@ -535,6 +565,10 @@ pub enum Notice {
         /// What happened to it.
         steps: Vec<(Time, Step)>,
     },
+    /// The group keys were exchanged: the names of those that are accepted, that used for sending first.
+    Rekeyed(Vec<String>),
+    /// Somebody is there with another key, or without one; told at most once a minute for each.
+    Stranger(Stranger),
     /// This may need the user's attention: a fact in words.
     Warning(String),
 }
@@ -579,6 +613,8 @@ pub struct Config {
     pub unicast_port: u16,
     /// Where peers reach this node: streams.
     pub stream_port: u16,
+    /// What is needed to seal; without it everything is in the clear.
+    pub seal: Option<SealSettings>,
 }
 
 /// What the disk told at the start.

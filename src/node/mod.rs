@@ -10,28 +10,30 @@ mod asking;
 mod catching_up;
 mod disorder;
 pub mod face;
+mod hearing;
 mod leaving;
 mod outbox;
 pub mod pulling;
 mod reconciling;
 mod relay;
 pub mod round;
+pub mod sealing;
 pub mod serving;
 mod status;
+mod strangers;
 mod ticks;
 mod tracing;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use crate::replica::content::NAME_BYTES_MAX;
 use crate::replica::digest::Digest;
 use crate::replica::{IdSet, PositionSet, Record};
 use crate::ring::{Ring, Settings};
-use crate::wire::{self, Body};
+use crate::wire::seal::OVERHEAD_BYTES;
 use crate::words::{Epoch, Incarnation, Member, MessageId, Position, RingId, Seq, Time};
 
 use asking::Asking;
@@ -42,7 +44,9 @@ use face::{
 };
 use outbox::Line;
 use reconciling::Reconciling;
+use sealing::Sealing;
 use serving::Serving;
+use strangers::Strangers;
 use ticks::Ticks;
 use tracing::Traces;
 use writing::Writing;
@@ -82,6 +86,8 @@ pub struct OrderDigest {
 pub struct Node {
     config: Config,
     ring: Ring,
+    sealing: Sealing,
+    strangers: Strangers,
     dice: SmallRng,
     /// The last message counter used in this life.
     counter: u64,
@@ -138,6 +144,8 @@ impl Node {
         let every = config.checkpoint_every_us;
         let mut node = Node {
             ring: Ring::new(settings, seed, now),
+            sealing: Sealing::new(config.group, me, config.seal.clone()),
+            strangers: Strangers::default(),
             dice: SmallRng::seed_from_u64(seed ^ 0x6e6f_6465),
             counter: 0,
             last_ticket: Ticket(0),
@@ -234,6 +242,7 @@ impl Node {
             leaving,
             self.catching_up.deadline(),
             self.reconciling.deadline(),
+            self.strangers.deadline(),
         ];
         own.into_iter().flatten().chain(self.ring.deadline()).min()
     }
@@ -282,6 +291,9 @@ impl Node {
         self.ask_again(now);
         self.tick_catching_up(now);
         self.tick_reconciling(now);
+        for notice in self.strangers.tick(now) {
+            self.notice(notice);
+        }
         if self.checkpoint_at.is_some_and(|at| at <= now) {
             self.checkpoint_at = None;
             if self.dirty {
@@ -289,38 +301,6 @@ impl Node {
             }
         }
         self.tick_leaving(now);
-    }
-
-    fn on_datagram(&mut self, now: Time, from: std::net::SocketAddrV4, multicast: bool, bytes: Bytes) {
-        match wire::decode(self.config.group, bytes) {
-            Err(refused) => *self.refused.entry(refused.reason()).or_default() += 1,
-            Ok((sender, _)) if sender == self.me() => {}
-            // Who has said goodbye answers nobody, or the others would count on it.
-            Ok(_) if self.has_left() => {}
-            Ok((sender, body)) => {
-                self.accepted += 1;
-                match body {
-                    Body::Inquiry { nonce, ids } => self.on_inquiry(sender, from, nonce, &ids),
-                    Body::InquiryAnswer { nonce, known } => {
-                        self.on_inquiry_answer(now, sender, nonce, &known)
-                    }
-                    Body::Reconcile(ask) => self.on_reconcile(now, sender.id, Some(from), ask),
-                    Body::Reconciled(answer) => self.on_reconciled(now, sender, from, answer),
-                    ring_body @ (Body::Data(_)
-                    | Body::Repair(_)
-                    | Body::Token(_)
-                    | Body::Request(_)
-                    | Body::Join(_)
-                    | Body::Commit(_)
-                    | Body::Beacon { .. }
-                    | Body::Probe { .. }
-                    | Body::ProbeAnswer { .. }
-                    | Body::Nack { .. }
-                    | Body::Leave { .. }
-                    | Body::Refuse(_)) => self.ring.receive(now, sender, from, multicast, ring_body),
-                }
-            }
-        }
     }
 
     fn on_command(&mut self, now: Time, command: Command) {
@@ -350,6 +330,7 @@ impl Node {
             Command::Trace { seq, ring } => self.tell_trace(seq, ring),
             Command::Checkpoint => self.checkpoint(false),
             Command::Reconcile => self.start_reconcile(now),
+            Command::Rekey(keys) => self.rekey(keys),
             Command::Suspend => self.ring.yield_token(now),
             Command::Leave => self.start_leaving(now),
         }
@@ -456,6 +437,7 @@ impl Node {
         let ring = Ring::new(settings, seed, now);
         let before = std::mem::replace(&mut self.ring, ring);
         self.ring.inherit(before);
+        self.sealing.rename(me);
         self.counter = 0;
         self.outbox.values_mut().for_each(Line::undecide);
     }
@@ -492,7 +474,7 @@ fn settings(config: &Config, me: Member, epoch: Epoch, high: Seq) -> Settings {
         stream_port: config.stream_port,
         token_timeout_us: config.token_timeout_us,
         quorum: config.quorum,
-        payload_max: config.payload_max,
+        payload_max: config.payload_max - config.seal.as_ref().map_or(0, |_| OVERHEAD_BYTES),
         epoch,
         high,
     }

@@ -4,7 +4,8 @@ use super::face::{Action, Exit, Notice, Step, Store};
 use super::{AfterStore, Node};
 use crate::ring::bugs::{self, Bug};
 use crate::ring::{Expelled, Installed, Output};
-use crate::wire::{self, Body};
+use crate::wire::Body;
+use crate::wire::seal::To;
 use crate::words::{Epoch, Member, NodeId, Time};
 
 impl Node {
@@ -65,13 +66,13 @@ impl Node {
 
     pub(super) fn multicast(&mut self, body: &Body) {
         self.sent += 1;
-        let bytes = wire::encode(self.config.group, self.me(), body);
+        let bytes = self.sealing.datagram(To::Group, body);
         self.actions.push(Action::Multicast(bytes));
     }
 
     pub(super) fn unicast(&mut self, to: std::net::SocketAddrV4, body: &Body) {
         self.sent += 1;
-        let bytes = wire::encode(self.config.group, self.me(), body);
+        let bytes = self.sealing.datagram(To::Node(to), body);
         self.actions.push(Action::Unicast(to, bytes));
     }
 

@@ -1,7 +1,7 @@
 //! Serving: answers over a stream what another node asks of this replica.
 
 use super::Node;
-use super::face::{Action, Load, LoadId, StreamAction, StreamEvent, StreamId};
+use super::face::{Action, Load, LoadId, StreamEvent, StreamId};
 use crate::replica::digest::{Digest, Range, Summary};
 use crate::replica::frames::{Frame, INTERVALS_MAX, PARTS_MAX};
 use crate::replica::{PositionSet, Record};
@@ -23,6 +23,14 @@ pub(super) struct Serving {
 impl Node {
     /// Something happened on a stream, opened by a peer or by this node.
     pub(super) fn on_stream(&mut self, now: Time, stream: StreamId, event: StreamEvent) {
+        let event = match self.sealing.stream_event(stream, event, &mut self.actions) {
+            Ok(Some(event)) => event,
+            Ok(None) => return,
+            Err(refused) => {
+                *self.refused.entry(refused.reason()).or_default() += 1;
+                StreamEvent::Closed
+            }
+        };
         if self.catching_up.is_on(stream) {
             return self.on_catch_up_stream(now, event);
         }
@@ -46,12 +54,11 @@ impl Node {
 
     pub(super) fn close(&mut self, stream: StreamId) {
         self.serving.remove(&stream);
-        self.actions.push(Action::Stream(stream, StreamAction::Close));
+        self.sealing.close(stream, &mut self.actions);
     }
 
     pub(super) fn send_frame(&mut self, stream: StreamId, frame: &Frame) {
-        self.actions
-            .push(Action::Stream(stream, StreamAction::Send(frame.to_bytes())));
+        self.sealing.send(stream, frame.to_bytes(), &mut self.actions);
     }
 
     /// Answers one question; anything but a question closes the stream.

@@ -76,6 +76,7 @@ impl Node {
             repaired_for_me: ring.repaired_for_me,
             tokens_resent: ring.tokens_resent,
             delivered: self.delivered_count,
+            strangers: self.strangers.list(),
         }
     }
 

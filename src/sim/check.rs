@@ -9,7 +9,8 @@ use super::witness::Witness;
 use crate::node::face::{Action, Notice};
 use crate::node::{Node, OrderDigest};
 use crate::replica::Record;
-use crate::wire::{self, Body};
+use crate::wire::Body;
+use crate::wire::seal::To;
 use crate::words::{Member, MessageId, NodeId, Position, RingId, Seq};
 
 /// What must hold, with what was seen so far. Every check is incremental.
@@ -77,15 +78,14 @@ impl Checker {
     pub fn step(
         &mut self,
         node: &Node,
-        group: u32,
         actions: &[Action],
         disks: &BTreeMap<NodeId, Disk>,
     ) -> Result<(), Broken> {
         self.mutual_exclusion(node)?;
-        self.witness.step(node, group, actions, disks)?;
+        self.witness.step(node, actions, disks)?;
         for action in actions {
             match action {
-                Action::Multicast(bytes) => self.stamps(group, bytes)?,
+                Action::Multicast(bytes) => self.stamps(node, bytes)?,
                 Action::Notice(notice) => self.notice(node, notice, disks)?,
                 Action::Unicast(..)
                 | Action::Store(..)
@@ -120,8 +120,12 @@ impl Checker {
     }
 
     /// A number is given once.
-    fn stamps(&mut self, group: u32, bytes: &Bytes) -> Result<(), Broken> {
-        let Ok((sender, Body::Data(data))) = wire::decode(group, bytes.clone()) else {
+    fn stamps(&mut self, node: &Node, bytes: &Bytes) -> Result<(), Broken> {
+        if !super::tell::is_data(bytes) {
+            return Ok(());
+        }
+        let seen = node.sealing().look_sent(To::Group, bytes.clone());
+        let Ok((sender, Body::Data(data))) = seen else {
             return Ok(());
         };
         for chunk in data.chunks {
@@ -169,6 +173,8 @@ impl Checker {
             | Notice::DiskRoom
             | Notice::Status(_)
             | Notice::Trace { .. }
+            | Notice::Rekeyed(_)
+            | Notice::Stranger(_)
             | Notice::Warning(_) => Ok(()),
         }
     }

@@ -8,10 +8,16 @@ use super::check::Broken;
 use super::merging;
 use super::world::{Weather, World};
 use crate::node::face::Command;
+use crate::wire::seal::key::{GroupKey, Keys};
 use crate::words::{NodeId, Time};
 
 /// How long convergence may take once everything has healed, in simulated microseconds.
 pub const QUIET_BOUND_US: u64 = 240_000_000;
+
+/// One seed in so many runs with a group key, and with somebody on the network who does not have it.
+const KEYED_SHARE: u64 = 4;
+/// What is sent after each fault that must not be believed.
+const ATTACKS: u32 = 12;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -35,8 +41,9 @@ pub struct Report {
 /// Runs one seed.
 pub fn run(seed: u64, traced: bool) -> Report {
     let mut world = World::new(seed);
+    let keyed = seed % KEYED_SHARE == KEYED_SHARE - 1;
     world.trace = traced.then(Vec::new);
-    let outcome = story(&mut world);
+    let outcome = story(&mut world, keyed);
     let broken = outcome.err();
     Report {
         seed,
@@ -50,7 +57,7 @@ pub fn run(seed: u64, traced: bool) -> Report {
 }
 
 /// The whole story of a run.
-fn story(world: &mut World) -> Result<(), Broken> {
+fn story(world: &mut World, keyed: bool) -> Result<(), Broken> {
     let count = world.dice.random_range(1..=5);
     let nodes: Vec<NodeId> = (1..=count).map(NodeId).collect();
     world.weather = some_weather(world);
@@ -61,6 +68,11 @@ fn story(world: &mut World) -> Result<(), Broken> {
         world.config.quorum = count / 2 + 1;
         world.checker.count("quorum");
         world.checker.one_order = true;
+    }
+    // A share of all seeds, told by the number: the others throw the same dice as without.
+    if keyed {
+        world.keys = Some(Keys::one(GroupKey::new([7; 32].into())));
+        world.checker.count("keyed");
     }
     for id in &nodes {
         let wait = world.dice.random_range(0..400_000);
@@ -77,6 +89,9 @@ fn story(world: &mut World) -> Result<(), Broken> {
         world.run_until(world.now.after_us(wait))?;
         one_fault(world, &nodes, number)?;
         forge(world, &nodes)?;
+        if world.keys.is_some() {
+            world.attack(ATTACKS)?;
+        }
     }
     // Not after every seed either, and without drawing from the world's dice.
     if world.fingerprint().is_multiple_of(4) {

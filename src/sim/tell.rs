@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
-use super::world::GROUP;
+use crate::node::Node;
 use crate::node::face::{Action, Event, Notice, Store};
 use crate::replica::Content;
-use crate::wire::{self, Body, Chunk, Token};
+use crate::wire::seal::To;
+use crate::wire::{Body, Chunk, Refused, Token};
 use crate::words::{Member, RingId};
 
 /// The kind of a datagram, by its byte in the header.
@@ -27,12 +28,13 @@ pub fn kind(bytes: &Bytes) -> &'static str {
         Some(14) => "inquiry-answer",
         Some(15) => "reconcile",
         Some(16) => "reconciled",
+        Some(17) => "hello",
         _ => "garbage",
     }
 }
 
 /// All kinds by name.
-pub const KINDS: [&str; 16] = [
+pub const KINDS: [&str; 17] = [
     "data",
     "repair",
     "token",
@@ -49,11 +51,18 @@ pub const KINDS: [&str; 16] = [
     "inquiry-answer",
     "reconcile",
     "reconciled",
+    "hello",
 ];
 
+/// Whether a datagram is one of new messages.
+pub fn is_data(bytes: &Bytes) -> bool {
+    bytes.get(3) == Some(&1)
+}
+
 /// A datagram in words.
-pub fn datagram(bytes: &Bytes) -> String {
-    match wire::decode(GROUP, bytes.clone()) {
+fn datagram(bytes: &Bytes, seen: Result<(Member, Body), Refused>) -> String {
+    match seen {
+        Err(_) if kind(bytes) == "hello" => "hello".into(),
         Err(refused) => format!("garbage: {refused}"),
         Ok((sender, body)) => format!("{} from {}", self::body(&body), sender.id),
     }
@@ -126,13 +135,18 @@ pub fn body(body: &Body) -> String {
     }
 }
 
-/// An event in words.
-pub fn event(event: &Event) -> String {
+/// An event of a node in words.
+pub fn event(event: &Event, node: &Node) -> String {
     match event {
-        Event::Datagram { multicast, bytes, .. } => {
+        Event::Datagram {
+            from,
+            multicast,
+            bytes,
+        } => {
+            let seen = node.sealing().look_received(*from, *multicast, bytes.clone());
             format!(
                 "{}{}",
-                datagram(bytes),
+                datagram(bytes, seen),
                 if *multicast { " (multicast)" } else { "" }
             )
         }
@@ -147,11 +161,15 @@ pub fn event(event: &Event) -> String {
 }
 
 /// An action in words; datagrams are told where they arrive.
-pub fn action(action: &Action) -> Option<String> {
+pub fn action(action: &Action, node: &Node) -> Option<String> {
+    let sent = |to, bytes: &Bytes| datagram(bytes, node.sealing().look_sent(to, bytes.clone()));
     match action {
         Action::Notice(n) => Some(notice(n)),
-        Action::Multicast(bytes) => Some(format!("all: {}", datagram(bytes))),
-        Action::Unicast(to, bytes) => Some(format!("{}: {}", to.ip().octets()[2], datagram(bytes))),
+        Action::Multicast(bytes) => Some(format!("all: {}", sent(To::Group, bytes))),
+        Action::Unicast(to, bytes) => {
+            let id = to.ip().octets()[2];
+            Some(format!("{id}: {}", sent(To::Node(*to), bytes)))
+        }
         Action::Stream(stream, action) => Some(format!("stream {}: {action:?}", stream.0)),
         Action::Store(ticket, store) => Some(format!("store {}: {}", ticket.0, self::store(store))),
         Action::Load(..) | Action::Exit(_) => None,
@@ -230,6 +248,11 @@ pub fn notice(notice: &Notice) -> String {
         Notice::DiskFull(reason) => format!("disk full: {reason}"),
         Notice::DiskRoom => "disk has room".into(),
         Notice::Status(_) | Notice::Trace { .. } => "status".into(),
+        Notice::Rekeyed(names) => format!("rekeyed, {} accepted", names.len()),
+        Notice::Stranger(stranger) => {
+            let (from, foreign) = (stranger.from.octets()[2], stranger.foreign);
+            format!("stranger at {from}: {foreign:?}")
+        }
         Notice::Warning(text) => format!("warning: {text}"),
     }
 }

@@ -7,7 +7,8 @@ use super::check::Broken;
 use super::disk::Disk;
 use crate::node::Node;
 use crate::node::face::{Action, Notice};
-use crate::wire::{self, Body};
+use crate::wire::Body;
+use crate::wire::seal::To;
 use crate::words::{Hop, Member, MessageId, NodeId, RingId};
 
 /// The kinds of a question about old lines and of its answer, as they stand in a header.
@@ -33,20 +34,20 @@ impl Witness {
     pub fn step(
         &mut self,
         node: &Node,
-        group: u32,
         actions: &[Action],
         disks: &BTreeMap<NodeId, Disk>,
     ) -> Result<(), Broken> {
         let me = node.me();
         for action in actions {
             match action {
-                Action::Unicast(_, bytes) if bytes.get(3).is_some_and(|kind| KINDS.contains(kind)) => {
-                    if let Ok((_, body)) = wire::decode(group, bytes.clone()) {
+                Action::Unicast(to, bytes) if bytes.get(3).is_some_and(|kind| KINDS.contains(kind)) => {
+                    if let Ok((_, body)) = node.sealing().look_sent(To::Node(*to), bytes.clone()) {
                         self.talk_of_old_lines(me, body, disks)?;
                     }
                 }
                 Action::Multicast(bytes) if !self.slept_over.is_empty() => {
-                    if let Ok((_, Body::Data(data))) = wire::decode(group, bytes.clone()) {
+                    let seen = node.sealing().look_sent(To::Group, bytes.clone());
+                    if let Ok((_, Body::Data(data))) = seen {
                         self.stamped(me, data.ring, data.hop)?;
                     }
                 }

@@ -1,5 +1,6 @@
 //! The simulated world: nodes, a network and disks under one clock.
 
+mod adversary;
 mod deeds;
 mod hooks;
 mod network;
@@ -15,8 +16,11 @@ use super::tell;
 use crate::node::Node;
 use crate::node::face::{Action, Command, Config, Event, Exit, LoadId, RecoverLevel, StreamId, Ticket};
 use crate::ring::bugs::{self, Bug};
+use crate::wire::seal::key::Keys;
+use crate::wire::seal::sessions::SealSettings;
 use crate::words::{Incarnation, NodeId, Time, WallTime};
 
+pub use adversary::Adversary;
 pub use hooks::{Ambush, Fate, Hooks, Mischief, Moment, Order, Told};
 
 /// The group all simulated nodes are in.
@@ -113,10 +117,14 @@ pub struct World {
     pub hooks: Hooks,
     peers: BTreeMap<End, (End, Time)>,
     next_stream: u64,
+    /// Somebody on the network without the key.
+    pub adversary: Adversary,
     /// The checks.
     pub checker: Checker,
     /// The configuration of new nodes.
     pub config: Config,
+    /// The group keys of nodes that start, if they have any.
+    pub keys: Option<Keys>,
     /// Told in words as it happens, if wanted.
     pub trace: Option<Vec<String>>,
     /// How many steps were made.
@@ -139,6 +147,7 @@ pub fn config() -> Config {
         payload_max: 1_400,
         unicast_port: 5_000,
         stream_port: STREAM_PORT,
+        seal: None,
     }
 }
 
@@ -164,8 +173,10 @@ impl World {
             hooks: Hooks::default(),
             peers: BTreeMap::new(),
             next_stream: 1,
+            adversary: Adversary::default(),
             checker: Checker::default(),
             config: config(),
+            keys: None,
             trace: None,
             steps: 0,
         }
@@ -195,6 +206,7 @@ impl World {
         let config = Config {
             id: own_id,
             name: format!("n{own_id}"),
+            seal: self.seal_settings(id, life),
             ..self.config.clone()
         };
         let (node, actions) = Node::new(config, restart, seed, self.now);
@@ -210,8 +222,19 @@ impl World {
             disk_free: self.now,
         };
         self.processes.insert(id, process);
+        self.adversary.started(id);
         self.tell(|| format!("{id} starts, life {life}"));
         self.carry_out(id, actions)
+    }
+
+    /// What a node that starts needs to seal, if there is a key. Each start has other random bytes.
+    fn seal_settings(&mut self, id: NodeId, life: u32) -> Option<SealSettings> {
+        let keys = self.keys.clone()?;
+        Some(SealSettings {
+            keys,
+            seed: std::array::from_fn(|_| self.dice.random()),
+            address: address(id, life),
+        })
     }
 
     /// Kills a node: what its disk had not synced may be lost.
@@ -415,7 +438,7 @@ impl World {
             Event::Datagram { .. } | Event::Stored { .. } | Event::PortClosed { .. }
         );
         if self.trace.is_some() && told {
-            let told = tell::event(&event);
+            let told = tell::event(&event, &self.processes[&id].node);
             self.tell(|| format!("{id} ← {told}"));
         }
         let process_node = &mut self.processes.get_mut(&id).expect("it lives").node;

@@ -14,6 +14,8 @@
 //! | 19 | 1 | 0, reserved |
 //! | 20 | 4 | CRC-32 of the datagram with this field as 0 |
 //!
+//! With a group key the header is longer and what follows it is encrypted, see [`seal`].
+//!
 //! A field that is out of its range, a length that does not fit and bytes after the end refuse the datagram
 //! whole; the refusal is counted by its reason.
 
@@ -21,6 +23,7 @@ mod bodies;
 pub mod codec;
 mod datagram;
 mod reconciling;
+pub mod seal;
 
 use std::fmt;
 
@@ -296,8 +299,22 @@ pub enum Refused {
     WrongChecksum,
     /// Its kind is unknown.
     UnknownKind,
-    /// It is sealed with a key, or its header is otherwise not for us.
+    /// It is sealed, and there is no key here.
     Sealed,
+    /// It is not sealed, and there is a key here.
+    NoKey,
+    /// It is sealed with a key that is not accepted here.
+    OtherKey,
+    /// Its tag does not verify: it is forged, damaged, or meant for somebody else.
+    Forged,
+    /// It was received before, or is too old to tell.
+    Replayed,
+    /// It is authentic, and not yet known to be fresh.
+    NotFresh,
+    /// It is a commit token for other starts of its members than those known here.
+    OtherNonces,
+    /// A sealed stream closed without its end.
+    CutOff,
     /// A field is out of its range.
     BadField(&'static str),
     /// It says something after its last field.
@@ -316,6 +333,13 @@ impl Refused {
             Refused::WrongChecksum => "wrong checksum",
             Refused::UnknownKind => "unknown kind",
             Refused::Sealed => "sealed with a key",
+            Refused::NoKey => "without a key",
+            Refused::OtherKey => "sealed with another key",
+            Refused::Forged => "forged",
+            Refused::Replayed => "replayed",
+            Refused::NotFresh => "not fresh yet",
+            Refused::OtherNonces => "of other starts",
+            Refused::CutOff => "stream cut off",
             Refused::BadField(_) => "field out of range",
             Refused::TrailingBytes => "bytes after the end",
         }
@@ -334,6 +358,13 @@ impl fmt::Display for Refused {
             | Refused::WrongChecksum
             | Refused::UnknownKind
             | Refused::Sealed
+            | Refused::NoKey
+            | Refused::OtherKey
+            | Refused::Forged
+            | Refused::Replayed
+            | Refused::NotFresh
+            | Refused::OtherNonces
+            | Refused::CutOff
             | Refused::TrailingBytes => write!(f, "{}", self.reason()),
         }
     }

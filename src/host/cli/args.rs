@@ -20,6 +20,7 @@ Examples:
   node --id 2 --interface 127.0.0.1      a ring that does not leave this machine
   node --id 3 --delay 0                  write at once, without the artificial delay
   printf 'a\\nb\\n' | node --id 9 --json   say two lines, print events, end when both have a number
+  node keygen ours.key                   make a group key; all members use --key-file ours.key
   node --id 1 --restore 4 --recover none look at the state of checkpoint 4
 ";
 
@@ -64,6 +65,9 @@ pub struct Args {
     /// Network interface, by name or address [default: that of the default route, else loopback]
     #[arg(long, value_name = "NAME|ADDRESS", help_heading = WHO)]
     interface: Option<String>,
+    /// File with the group key, made by `node keygen`; without it anyone on this network can read and write
+    #[arg(long, value_name = "FILE", env = "RODA_KEY_FILE", help_heading = WHO)]
+    key_file: Option<PathBuf>,
 
     /// The folder with replicas/ and checkpoints/
     #[arg(long, value_name = "DIR", default_value = ".", help_heading = FILES)]
@@ -134,6 +138,11 @@ enum Verb {
         #[arg(long)]
         fast: bool,
     },
+    /// Make a group key and write it to a new file, for --key-file of all members
+    Keygen {
+        /// The file; it must not be there yet
+        file: PathBuf,
+    },
 }
 
 /// `--recover` as written.
@@ -161,8 +170,10 @@ enum WaitFor {
 impl Args {
     /// The typed options; the error says what is missing.
     pub fn into_invocation(self) -> Result<Invocation, String> {
-        if let Some(Verb::Demo { keep, fast }) = self.verb {
-            return Ok(Invocation::Demo(DemoOptions { keep, fast }));
+        match self.verb {
+            Some(Verb::Demo { keep, fast }) => return Ok(Invocation::Demo(DemoOptions { keep, fast })),
+            Some(Verb::Keygen { file }) => return Ok(Invocation::Keygen(file)),
+            None => {}
         }
         let id = self.id.ok_or(
             "which node is this? Say `node --id 1` to chat (others take --id 2, --id 3 ...), \
@@ -179,6 +190,7 @@ impl Args {
             room: self.room,
             group: self.group,
             interface: self.interface,
+            key_file: self.key_file,
             data_dir: self.data_dir,
             delay_min_us: self.delay.min_us,
             delay_max_us: self.delay.max_us,

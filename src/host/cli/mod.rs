@@ -30,6 +30,8 @@ pub enum Invocation {
     Node(Box<NodeOptions>),
     /// Show the whole story with real processes on loopback.
     Demo(DemoOptions),
+    /// Make a key file.
+    Keygen(PathBuf),
 }
 
 /// How the demo is to run.
@@ -65,6 +67,8 @@ pub struct NodeOptions {
     pub group: SocketAddrV4,
     /// Name or address of the interface; `None` for that of the default route.
     pub interface: Option<String>,
+    /// The file with the group key; without it everything is in the clear.
+    pub key_file: Option<PathBuf>,
     /// Where `replicas/` and `checkpoints/` are.
     pub data_dir: PathBuf,
     /// The artificial delay between delivered and written: shortest.

@@ -164,6 +164,7 @@ impl Stage {
             .args(words)
             // The log is for finding out what went wrong, not for what the user's shell is set to.
             .env_remove("RUST_LOG")
+            .env_remove("RODA_KEY_FILE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -69,6 +69,8 @@ fn counters(counters: &Counters) -> String {
         .fold(Object::new(), |object, (reason, count)| {
             object.number(reason, *count)
         });
+    let strangers = counters.strangers.iter();
+    let strangers = strangers.map(|which| super::stranger(Object::new(), which).end());
     Object::new()
         .raw("refused", &refused.end())
         .number("sent", counters.sent)
@@ -77,5 +79,6 @@ fn counters(counters: &Counters) -> String {
         .number("repaired_for_me", counters.repaired_for_me)
         .number("tokens_resent", counters.tokens_resent)
         .number("delivered", counters.delivered)
+        .raw("strangers", &list(strangers))
         .end()
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::host::disk::DiskError;
 use crate::host::exit::Code;
 use crate::host::files::FileError;
+use crate::host::keys::KeyError;
 use crate::host::net::NetError;
 use crate::replica::scan::ScanError;
 
@@ -40,6 +41,10 @@ pub enum ReconcileError {
     Node(DiskError),
     /// The network cannot be opened.
     Net(NetError),
+    /// There is no key to use.
+    Key(KeyError),
+    /// Nodes answered, and cannot be understood: this many datagrams of another key, or without one.
+    Strangers(u64),
     /// The network failed while live nodes were reconciled.
     Network(String),
     /// Reading or writing failed while all replicas were merged.
@@ -57,6 +62,12 @@ impl From<FileError> for ReconcileError {
 impl From<NetError> for ReconcileError {
     fn from(error: NetError) -> ReconcileError {
         ReconcileError::Net(error)
+    }
+}
+
+impl From<KeyError> for ReconcileError {
+    fn from(error: KeyError) -> ReconcileError {
+        ReconcileError::Key(error)
     }
 }
 
@@ -122,6 +133,8 @@ impl fmt::Display for ReconcileError {
             ReconcileError::File(error) => write!(f, "{error}"),
             ReconcileError::Node(error) => write!(f, "{error}"),
             ReconcileError::Net(error) => write!(f, "{error}; --offline reaches only files at rest"),
+            ReconcileError::Key(error) => write!(f, "{error}"),
+            ReconcileError::Strangers(datagrams) => write!(f, "{}", strangers(*datagrams)),
             ReconcileError::Network(words) => write!(f, "{words}; each replica is as it was, or complete"),
             ReconcileError::Merging(error) => write!(f, "cannot merge the replicas: {error}"),
             ReconcileError::Changed => {
@@ -134,6 +147,14 @@ impl fmt::Display for ReconcileError {
     }
 }
 
+/// What is said where nobody is understood.
+fn strangers(datagrams: u64) -> String {
+    format!(
+        "no live node answers, and {datagrams} datagrams on the group are sealed with another key, or not at all; \
+         name the group's key with --key-file, or use --offline"
+    )
+}
+
 impl std::error::Error for ReconcileError {}
 
 impl ReconcileError {
@@ -144,6 +165,8 @@ impl ReconcileError {
             ReconcileError::Node(DiskError::Foreign { .. }) => Code::Damaged,
             ReconcileError::Unreadable(_, ScanError::UnknownVersion { .. }) => Code::Damaged,
             ReconcileError::Net(error) => Code::of_number(error.exit_code()),
+            ReconcileError::Key(error) => error.code(),
+            ReconcileError::Strangers(_) => Code::WrongKey,
             ReconcileError::Network(_)
             | ReconcileError::NoFolder(_)
             | ReconcileError::NoReplicas(_)

@@ -6,6 +6,8 @@
 //! What arrives is judged like anywhere: bad datagrams and frames are counted and dropped, nodes, streams and
 //! frames are bounded, and who falls silent is lost and reported while the others go on.
 
+mod outcome;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddrV4;
@@ -19,17 +21,20 @@ use super::spool::FileScratch;
 use super::{LiveOptions, ReconcileError};
 use crate::host::clock;
 use crate::host::driver::{Core, Driver};
+use crate::host::keys;
 use crate::host::net::{Group, Interface, Net};
 use crate::node::face::{Action, Event, Exit, StreamAction, StreamEvent, StreamId};
 use crate::node::pulling::{Next, Pull};
 use crate::node::round::{Found, Round, Stage};
+use crate::node::sealing::Sealing;
 use crate::node::serving::compare;
-use crate::reconcile::report::{self, LiveReplica};
-use crate::reconcile::{Key, ReplicaReport, Report, Sorter};
+use crate::reconcile::{Key, Sorter};
 use crate::replica::digest::{Digest, Summary};
 use crate::replica::frames::Frame;
 use crate::replica::{PositionSet, Record};
-use crate::wire::{self, Body};
+use crate::wire::seal::To;
+use crate::wire::seal::sessions::SealSettings;
+use crate::wire::{Body, Refused};
 use crate::words::{Incarnation, Member, NodeId, Time};
 
 /// The id a reconciler speaks under. It is in no ring, so a node of this id is not in its way.
@@ -75,6 +80,7 @@ pub struct Outcome {
 
 /// Reconciles the live nodes with what is at rest.
 pub fn reconcile(options: &LiveOptions, wanted: Wanted) -> Result<Outcome, ReconcileError> {
+    let keys = options.key_file.as_deref().map(keys::read).transpose()?;
     let group: Group = options.group.to_string().parse()?;
     let interface = Interface::resolve(options.interface.as_deref())?;
     let net = Net::open(group, interface)?;
@@ -82,7 +88,17 @@ pub fn reconcile(options: &LiveOptions, wanted: Wanted) -> Result<Outcome, Recon
     let seed = clock::seed().map_err(|error| failed("this machine has no random numbers to give", error))?;
     let stream_port = wanted.rest.as_ref().map_or(0, |_| net.stream_port());
     let round = Round::new(seed, stream_port, wanted.check, options.wait_us, clock::now());
-    let mut live = Live::new(group.number(), round, seed, wanted);
+    let me = Member {
+        id: OWN_ID,
+        incarnation: Incarnation(seed),
+    };
+    let settings = keys.map(|keys| {
+        let seed = keys::random()?;
+        let address = net.address();
+        Ok::<_, ReconcileError>(SealSettings { keys, seed, address })
+    });
+    let sealing = Sealing::new(group.number(), me, settings.transpose()?);
+    let mut live = Live::new(sealing, round, wanted);
     // The other ends stay open for as long as the driver runs.
     let (driver, _ends) =
         Driver::new(net, None).map_err(|error| failed("cannot watch the network", error))?;
@@ -92,7 +108,12 @@ pub fn reconcile(options: &LiveOptions, wanted: Wanted) -> Result<Outcome, Recon
     for (reason, count) in &live.refused {
         log::info!("refused {count} times: {reason}");
     }
-    live.finish().map_err(ReconcileError::Merging)
+    let strangers = live.strangers;
+    let outcome = live.finish().map_err(ReconcileError::Merging)?;
+    match outcome.nodes.is_empty() && strangers > 0 {
+        true => Err(ReconcileError::Strangers(strangers)),
+        false => Ok(outcome),
+    }
 }
 
 /// Pulling from one node.
@@ -106,8 +127,7 @@ struct Pulling {
 
 /// The core.
 struct Live {
-    group: u32,
-    me: Member,
+    sealing: Sealing,
     round: Round,
     required: BTreeSet<NodeId>,
     rest: Option<Rest>,
@@ -126,6 +146,8 @@ struct Live {
     serving: BTreeSet<StreamId>,
     last_stream: u64,
     refused: BTreeMap<&'static str, u64>,
+    /// Datagrams that were not understood for want of the right key.
+    strangers: u64,
     /// Scratch space failed: all ends.
     failed: Option<io::Error>,
     actions: Vec<Action>,
@@ -134,7 +156,11 @@ struct Live {
 impl Core for Live {
     fn handle(&mut self, now: Time, event: Event) -> Vec<Action> {
         match event {
-            Event::Datagram { from, bytes, .. } => self.on_datagram(now, from, bytes),
+            Event::Datagram {
+                from,
+                multicast,
+                bytes,
+            } => self.on_datagram(now, from, multicast, bytes),
             Event::Stream(stream, event) => self.on_stream(now, stream, event),
             Event::PortClosed { .. }
             | Event::Timer
@@ -155,17 +181,13 @@ impl Core for Live {
 }
 
 impl Live {
-    fn new(group: u32, round: Round, seed: u64, wanted: Wanted) -> Live {
+    fn new(sealing: Sealing, round: Round, wanted: Wanted) -> Live {
         let (held, digest) = wanted.rest.as_ref().map_or_else(Default::default, |rest| {
             (rest.held().clone(), rest.digest().clone())
         });
         let scratch = FileScratch::new(&wanted.scratch_folder, &ProgressBar::hidden());
         Live {
-            group,
-            me: Member {
-                id: OWN_ID,
-                incarnation: Incarnation(seed),
-            },
+            sealing,
             round,
             required: wanted.required,
             rest: wanted.rest,
@@ -181,18 +203,26 @@ impl Live {
             serving: BTreeSet::new(),
             last_stream: 0,
             refused: BTreeMap::new(),
+            strangers: 0,
             failed: None,
             actions: Vec::new(),
         }
     }
 
-    fn on_datagram(&mut self, now: Time, from: SocketAddrV4, bytes: Bytes) {
-        match wire::decode(self.group, bytes) {
-            Ok((member, Body::Reconciled(answer))) => self.round.heard(now, member, from, answer),
+    fn on_datagram(&mut self, now: Time, from: SocketAddrV4, multicast: bool, bytes: Bytes) {
+        match self.sealing.open(now, from, multicast, bytes) {
+            Ok(Some((member, Body::Reconciled(answer)))) => self.round.heard(now, member, from, answer),
             // The ring's own talk, which is none of ours.
             Ok(_) => {}
-            Err(refused) => self.refuse(refused.reason()),
+            Err(refused) => {
+                let strange = [Refused::Sealed, Refused::NoKey, Refused::OtherKey];
+                self.strangers += u64::from(strange.contains(&refused));
+                self.refuse(refused.reason());
+            }
         }
+        let answers = self.sealing.take_answers().into_iter();
+        self.actions
+            .extend(answers.map(|(to, bytes)| Action::Unicast(to, bytes)));
     }
 
     fn refuse(&mut self, reason: &'static str) {
@@ -215,7 +245,7 @@ impl Live {
             if before == Stage::Look && self.round.stage() != Stage::Look && self.lacks_required() {
                 return self.exit();
             }
-            let bytes = wire::encode(self.group, self.me, &Body::Reconcile(ask));
+            let bytes = self.sealing.datagram(To::Group, &Body::Reconcile(ask));
             self.actions.push(Action::Multicast(bytes));
         }
         match self.round.stage() {
@@ -278,6 +308,14 @@ impl Live {
             .pulling
             .as_ref()
             .is_some_and(|pulling| pulling.stream == stream);
+        let event = match self.sealing.stream_event(stream, event, &mut self.actions) {
+            Ok(Some(event)) => event,
+            Ok(None) => return,
+            Err(refused) => {
+                self.refuse(refused.reason());
+                StreamEvent::Closed
+            }
+        };
         match event {
             StreamEvent::Accepted { .. } if self.serving.len() < SERVED_MAX && self.rest.is_some() => {
                 self.serving.insert(stream);
@@ -305,7 +343,7 @@ impl Live {
 
     fn close(&mut self, stream: StreamId) {
         self.serving.remove(&stream);
-        self.actions.push(Action::Stream(stream, StreamAction::Close));
+        self.sealing.close(stream, &mut self.actions);
     }
 
     /// Answers a node's question about the files at rest; anything but a question closes the stream.
@@ -327,8 +365,7 @@ impl Live {
                 return self.close(stream);
             }
         };
-        let answer = StreamAction::Send(answer.to_bytes());
-        self.actions.push(Action::Stream(stream, answer));
+        self.sealing.send(stream, answer.to_bytes(), &mut self.actions);
     }
 
     fn on_connected(&mut self, now: Time) {
@@ -387,8 +424,8 @@ impl Live {
         match pulling.pull.next(&self.digest, true) {
             Next::Ask(frame) => {
                 pulling.silent_until = now.after_us(SILENCE_US);
-                let send = StreamAction::Send(frame.to_bytes());
-                self.actions.push(Action::Stream(pulling.stream, send));
+                self.sealing
+                    .send(pulling.stream, frame.to_bytes(), &mut self.actions);
             }
             Next::Wait => {}
             Next::Over => self.end_pull(now, true),
@@ -438,54 +475,4 @@ fn highest(positions: &PositionSet) -> (u64, u64) {
     ranges.fold((0, 0), |(epoch, seq), (ring, _, last)| {
         (epoch.max(ring.epoch.0), seq.max(last.0))
     })
-}
-
-impl Outcome {
-    /// Whether a node of this id answered.
-    pub fn answered(&self, id: NodeId) -> bool {
-        self.nodes.keys().any(|member| member.id == id)
-    }
-
-    /// Adds the live nodes to the report of the files at rest, and compares both.
-    ///
-    /// What all should be is what the replica with the most records is: who differs from that is said to differ.
-    pub fn add_to(&self, report: &mut Report) {
-        let held = |found: &Found| Summary {
-            count: found.last.records,
-            hash: found.last.hash,
-        };
-        let heard = self.nodes.values().filter(|found| !found.lost).map(held);
-        let most = heard.chain(self.rest).max_by_key(|all| (all.count, all.hash));
-        let Some(most) = most else {
-            return;
-        };
-        if self.rest.is_some_and(|rest| rest != most) {
-            let lacking = self.rest.map_or(0, |rest| most.count - rest.count);
-            report.files_lack(lacking);
-        }
-        report.messages = report.messages.max(most.count);
-        for (member, found) in &self.nodes {
-            let lost = found.lost || self.unpulled.contains(member);
-            let as_all = held(found) == most && found.last.out_of_order == 0;
-            let as_before = (found.first.records, found.first.hash) == (found.last.records, found.last.hash)
-                && found.first.out_of_order == found.last.out_of_order;
-            report.replicas.push(ReplicaReport::of_live(LiveReplica {
-                node: member.id.0,
-                address: found.address,
-                records: found.first.records,
-                missing: found
-                    .received()
-                    .max(most.count.saturating_sub(found.first.records)),
-                out_of_order: found.first.out_of_order,
-                received: found.received(),
-                result: match (lost, as_all, as_before) {
-                    (true, ..) => report::Result::Lost,
-                    (_, false, _) => report::Result::Differs,
-                    (_, true, true) => report::Result::Equal,
-                    (_, true, false) => report::Result::Rewritten,
-                },
-            }));
-        }
-        report.replicas.sort_by_key(|replica| replica.node);
-    }
 }

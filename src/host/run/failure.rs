@@ -7,6 +7,7 @@ use crate::host::chaos::ChaosError;
 use crate::host::disk::DiskError;
 use crate::host::driver::DriverError;
 use crate::host::exit::Code;
+use crate::host::keys::KeyError;
 use crate::host::net::NetError;
 
 /// What went wrong. None of it has lost a line that was shown as pending.
@@ -16,6 +17,8 @@ pub enum Failure {
     Chaos(ChaosError),
     /// The network cannot be opened. Nothing was touched.
     Net(NetError),
+    /// There is no key to use. Nothing was touched.
+    Key(KeyError),
     /// The files cannot be opened.
     Disk(DiskError),
     /// The user does not want to go back to this checkpoint after all. Nothing was touched.
@@ -40,6 +43,7 @@ impl Failure {
         match self {
             Failure::Chaos(_) => Code::Usage,
             Failure::Net(error) => Code::of_number(error.exit_code()),
+            Failure::Key(error) => error.code(),
             Failure::Disk(error) => Code::of_number(error.exit_code()),
             Failure::NotRestored(_) | Failure::Terminal(_) | Failure::Signals(_) => Code::Other,
             Failure::Machine(..) | Failure::Driver(_) | Failure::Bug(_) | Failure::Stuck(_) => Code::Other,
@@ -52,6 +56,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Chaos(error) => write!(f, "{error}"),
             Failure::Net(error) => write!(f, "{error}"),
+            Failure::Key(error) => write!(f, "{error}"),
             Failure::Disk(error) => write!(f, "{error}"),
             Failure::NotRestored(number) => {
                 write!(f, "checkpoint {number} was not gone back to; nothing was changed")
@@ -77,6 +82,7 @@ impl std::error::Error for Failure {
         match self {
             Failure::Chaos(error) => Some(error),
             Failure::Net(error) => Some(error),
+            Failure::Key(error) => Some(error),
             Failure::Disk(error) => Some(error),
             Failure::Terminal(error) | Failure::Signals(error) | Failure::Machine(_, error) => Some(error),
             Failure::Driver(error) => Some(error),
@@ -88,6 +94,12 @@ impl std::error::Error for Failure {
 impl From<NetError> for Failure {
     fn from(error: NetError) -> Failure {
         Failure::Net(error)
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Failure {
+        Failure::Key(error)
     }
 }
 

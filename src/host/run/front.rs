@@ -17,10 +17,11 @@ use crate::host::signals::HostSignal;
 use crate::host::terminal::clock::Zone;
 use crate::host::terminal::console::{Console, Surface};
 use crate::host::terminal::finish::{Finish, Verdict};
+use crate::host::terminal::report;
 use crate::host::terminal::start::{start_lines, story_lines};
 use crate::host::terminal::view::{Manner, Shown, View};
 use crate::host::terminal::{Level, visible};
-use crate::node::face::{Command, Notice};
+use crate::node::face::{Command, Notice, Stranger};
 use crate::replica::Record;
 use crate::words::Time;
 
@@ -36,6 +37,8 @@ const BATCH_MAX: usize = 256;
 /// A piped program that finds itself alone waits this many token timeouts for others before it speaks: time for
 /// two beacons of a ring that is there, and for the merge.
 const ALONE_TIMEOUTS: u64 = 7;
+/// How soon it looks again whether those it does not understand are still all there is, in microseconds.
+const LOOK_AGAIN_US: u64 = 1_000_000;
 /// From the wish to leave to the end at the latest, in microseconds: the user is promised two seconds.
 const LEAVE_US: u64 = 1_700_000;
 /// How long threads may take to end once the core has.
@@ -86,6 +89,8 @@ pub struct Front {
     pub(super) last_tag: u64,
     /// A piped program is alone in a ring, and waits for others until then.
     alone_until: Option<Time>,
+    /// It has asked the core whether it is alone for want of the right key.
+    looking_around: bool,
     /// Late messages are held back until then.
     late_until: Option<Time>,
     /// The node was asked to leave, and ends by then.
@@ -135,6 +140,7 @@ impl Front {
             out: Vec::new(),
             last_tag: 0,
             alone_until: None,
+            looking_around: false,
             late_until: None,
             leave_by: None,
             next: Next::End,
@@ -237,7 +243,9 @@ impl Front {
     /// Does what is due and shows what there is. Says whether the life is to be waited for any longer.
     fn go_on(&mut self, now: Time, life: &Life) -> bool {
         if self.alone_until.is_some_and(|until| until <= now) {
-            self.join(now);
+            self.alone_until = None;
+            self.looking_around = true;
+            life.command(Command::Status);
         }
         if self.late_until.is_some_and(|until| until <= now) {
             self.late_until = None;
@@ -282,6 +290,11 @@ impl Front {
         if let Notice::Ring { members, .. } = notice {
             self.in_ring(members.len());
         }
+        if let Notice::Status(status) = notice
+            && std::mem::take(&mut self.looking_around)
+        {
+            return self.looked_around(&status.counters.strangers);
+        }
         if matches!(notice, Notice::Status(_)) && self.suspending.is_some() {
             // The core has obeyed all before: the process may stop.
             self.suspending = None;
@@ -302,6 +315,21 @@ impl Front {
         } else if self.alone_until.is_none() {
             let wait_us = ALONE_TIMEOUTS * self.options.token_timeout_us;
             self.alone_until = Some(now.after_us(wait_us));
+        }
+    }
+
+    /// A piped program is alone. It speaks all the same, unless others are there whom it does not understand: what
+    /// it has to say is for them, and they would not hear it.
+    fn looked_around(&mut self, strangers: &[Stranger]) {
+        let now = clock::now();
+        let Some(finish) = self.finish.as_mut().filter(|finish| !finish.is_in_ring()) else {
+            return;
+        };
+        if let Some(stranger) = strangers.first() {
+            finish.locked_out(report::stranger(stranger));
+            self.alone_until = Some(now.after_us(LOOK_AGAIN_US));
+        } else {
+            self.join(now);
         }
     }
 

@@ -19,6 +19,7 @@ use crate::host::clock;
 use crate::host::disk::{Answer, Disk, DiskPump, Work};
 use crate::host::driver::{DiskWork, Driver, DriverError};
 use crate::host::inbox::Inbox;
+use crate::host::keys::{self, KeyWatch};
 use crate::node::Node;
 use crate::node::face::{Command, Event, Exit, Notice};
 
@@ -41,6 +42,8 @@ pub struct Life {
     questions: Sender<Question>,
     core_ended: Receiver<Result<Exit, DriverError>>,
     disk_ended: Receiver<()>,
+    /// The key file is looked at as long as it is there.
+    _key_watch: Option<KeyWatch>,
 }
 
 impl Life {
@@ -53,12 +56,18 @@ impl Life {
             config,
             restart,
             seed,
+            key_file,
         } = opening;
         let address = net.address();
         let thread = |error| Failure::Machine("a thread", error);
         let (driver, ends) = Driver::new(net, chaos).map_err(|error| Failure::Machine("a poll", error))?;
         let (questions, asked) = bounded(QUESTIONS_MAX);
         let disk_ended = feed_disk(disk, ends.inbox.clone(), ends.disk, asked).map_err(thread)?;
+        let watched = key_file.zip(config.seal.as_ref().map(|seal| seal.keys.clone()));
+        let key_watch = watched
+            .map(|(path, keys)| keys::watch(path, keys, ends.inbox.clone()))
+            .transpose()
+            .map_err(thread)?;
         let (ended, core_ended) = bounded(1);
         Builder::new()
             .name("core".to_string())
@@ -76,6 +85,7 @@ impl Life {
             questions,
             core_ended,
             disk_ended,
+            _key_watch: key_watch,
         })
     }
 

@@ -5,14 +5,19 @@
 //! network is opened before the files although nothing is read from it yet, because a node whose port is taken
 //! must not have begun a new life on its disk.
 
+use std::path::PathBuf;
+
 use crate::host::chaos::{Chaos, ChaosPlan};
 use crate::host::cli::NodeOptions;
 use crate::host::clock;
 use crate::host::disk::{self, Disk, End, Paths};
+use crate::host::keys;
 use crate::host::net::{Group, Interface, Net};
 use crate::host::terminal::start::{Start, Story};
 use crate::node::face::{Config, Restart};
 use crate::replica::Record;
+use crate::wire::seal::key::Keys;
+use crate::wire::seal::sessions::SealSettings;
 
 use super::failure::Failure;
 use super::life::Life;
@@ -28,6 +33,8 @@ pub struct Opening {
     pub(super) config: Config,
     pub(super) restart: Restart,
     pub(super) seed: u64,
+    /// The key file, if there is one, to be read again when it changes.
+    pub(super) key_file: Option<PathBuf>,
 }
 
 /// What the user is told of it.
@@ -54,6 +61,7 @@ impl Opening {
             .as_deref()
             .map(str::parse::<ChaosPlan>)
             .transpose()?;
+        let keys = options.key_file.as_deref().map(keys::read).transpose()?;
         let group: Group = options.group.to_string().parse()?;
         let interface = Interface::resolve(options.interface.as_deref())?;
         let net = Net::open(group, interface)?;
@@ -64,24 +72,34 @@ impl Opening {
             dice,
         };
         let (disk, restart, story) = Disk::open(&options.data_dir, options.id, disk_options)?;
+        if keys.is_some() {
+            close_folders(options)?;
+        }
         let history = disk.last_records(options.history.unwrap_or(0));
         let history = history.map_err(|error| Failure::Disk(error.into()))?;
         // Some systems set the one, some the other.
         let login = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
         let name = options.name_or(restart.name.as_deref(), login.as_deref());
         let found = Found {
-            start: start(options, &net, &restart, name.clone()),
+            start: Start {
+                key: keys.as_ref().map(|keys| keys.first().name()),
+                ..start(options, &net, &restart, name.clone())
+            },
             story: told(story),
             history,
             rooms: restart.rooms.clone(),
         };
         let opening = Opening {
-            config: config(options, &net, name),
+            config: Config {
+                seal: keys.map(|keys| seal(keys, &net)).transpose()?,
+                ..config(options, &net, name)
+            },
             chaos: chaos.map(|plan| Chaos::new(plan, seed)),
             net,
             disk,
             restart,
             seed,
+            key_file: options.key_file.clone(),
         };
         Ok((opening, found))
     }
@@ -90,6 +108,25 @@ impl Opening {
     pub fn start(self) -> Result<Life, Failure> {
         Life::begin(self)
     }
+}
+
+/// What sealing needs: with each start, random bytes that no other start has.
+fn seal(keys: Keys, net: &Net) -> Result<SealSettings, Failure> {
+    Ok(SealSettings {
+        keys,
+        seed: keys::random()?,
+        address: net.address(),
+    })
+}
+
+/// What a keyed group said is for its members, on the disk too: files are for their owner in any case.
+fn close_folders(options: &NodeOptions) -> Result<(), Failure> {
+    let paths = Paths::new(&options.data_dir, options.id);
+    let checkpoints = options.data_dir.join("checkpoints");
+    for folder in [&paths.replicas, &checkpoints, &paths.own] {
+        keys::close_folder(folder)?;
+    }
+    Ok(())
 }
 
 /// How the core is to behave.
@@ -108,6 +145,7 @@ fn config(options: &NodeOptions, net: &Net, name: String) -> Config {
         payload_max: net.interface().payload_max(),
         unicast_port: net.address().port(),
         stream_port: net.stream_port(),
+        seal: None,
     }
 }
 
@@ -125,6 +163,7 @@ fn start(options: &NodeOptions, net: &Net, restart: &Restart, name: String) -> S
         delay_max_us: options.delay_max_us,
         replica: paths.replica(),
         checkpoints: paths.own,
+        key: None,
     }
 }
 

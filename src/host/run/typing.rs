@@ -11,6 +11,7 @@ use crate::host::clock;
 use crate::host::disk::preview_restore;
 use crate::host::events;
 use crate::host::exit::Code;
+use crate::host::keys;
 use crate::host::terminal::command::{Slash, Typed, help_lines};
 use crate::host::terminal::console::Input;
 use crate::host::terminal::piped::PipedLine;
@@ -150,6 +151,22 @@ impl Front {
             }
             Slash::Rollback(number) => self.rollback(number, life),
             Slash::Reconcile => life.command(Command::Reconcile),
+            Slash::Rekey => self.rekey(life),
+        }
+    }
+
+    /// Reads the key file again; a file that cannot be used changes nothing.
+    fn rekey(&mut self, life: &Life) {
+        let Some(file) = &self.options.key_file else {
+            let line = "this node was started without a key; start it again with --key-file";
+            return self.view.answer(&[line.to_string()]);
+        };
+        match keys::read(file) {
+            Ok(keys) => life.command(Command::Rekey(keys)),
+            Err(error) => {
+                let line = format!("{error}; the keys stay as they were");
+                self.view.alarm(&visible::line(&line));
+            }
         }
     }
 

@@ -77,6 +77,8 @@ pub enum Slash {
     Rollback(Option<u64>),
     /// Make all replicas equal.
     Reconcile,
+    /// Read the key file again.
+    Rekey,
 }
 
 /// A command as listed: its names, its arguments and what it does.
@@ -94,7 +96,7 @@ pub struct Entry {
 }
 
 /// All commands, in the order of `/help`.
-pub const COMMANDS: [Entry; 18] = [
+pub const COMMANDS: [Entry; 19] = [
     entry(
         "help",
         "[COMMAND]",
@@ -205,6 +207,13 @@ pub const COMMANDS: [Entry; 18] = [
         "make all replicas equal, in canonical order",
         &["reconciliar"],
         |rest| alone(rest, Slash::Reconcile),
+    ),
+    entry(
+        "rekey",
+        "",
+        "read the key file again, now",
+        &["chave", "clave"],
+        |rest| alone(rest, Slash::Rekey),
     ),
     entry("quit", "", "leave", &["exit", "q", "sair", "salir"], |rest| {
         alone(rest, Slash::Quit)

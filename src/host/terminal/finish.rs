@@ -41,6 +41,8 @@ pub struct Finish {
     limit_us: u64,
     counts: Counts,
     in_ring: bool,
+    /// Others are there and not understood: who, in words.
+    locked_out: Option<String>,
     input_ended: bool,
     progress_at: Time,
 }
@@ -53,6 +55,7 @@ impl Finish {
             limit_us,
             counts: Counts::default(),
             in_ring: false,
+            locked_out: None,
             input_ended: false,
             progress_at: now,
         }
@@ -64,6 +67,16 @@ impl Finish {
             self.in_ring = true;
             self.progress_at = now;
         }
+    }
+
+    /// Whether a ring was found.
+    pub fn is_in_ring(&self) -> bool {
+        self.in_ring
+    }
+
+    /// Nobody is there but some who are not understood; who, in words.
+    pub fn locked_out(&mut self, by: String) {
+        self.locked_out = Some(by);
     }
 
     /// The input has ended.
@@ -128,6 +141,10 @@ impl Finish {
     }
 
     fn ran_out(&self) -> Verdict {
+        if let (false, Some(by)) = (self.in_ring, &self.locked_out) {
+            let reason = format!("no ring formed in time, and there are {by}; is the --key-file right?");
+            return Verdict::Done(Code::WrongKey, Some(reason));
+        }
         if !self.in_ring {
             return Verdict::Done(
                 Code::NoRing,
@@ -212,6 +229,11 @@ mod tests {
         assert_eq!(finish.verdict(Time(6)), Verdict::Wait(Time(1_005)));
         assert_eq!(code(&finish, 1_004), None);
         assert_eq!(code(&finish, 1_005), Some(Code::NoRing));
+        let mut locked_out = finish.clone();
+        locked_out.locked_out("2 datagrams/s with another key from 10.0.0.7".into());
+        assert_eq!(code(&locked_out, 1_005), Some(Code::WrongKey));
+        locked_out.ring(Time(6));
+        assert_eq!(code(&locked_out, 1_006), None);
     }
 
     #[test]

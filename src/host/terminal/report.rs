@@ -4,7 +4,7 @@ use super::people::People;
 use super::start::count;
 use super::visible;
 use crate::host::cli::duration::show_measured;
-use crate::node::face::{Counters, MemberStatus, PhaseName, Status, Step, Why};
+use crate::node::face::{Counters, Foreign, MemberStatus, PhaseName, Status, Step, Stranger, Why};
 use crate::words::{NodeId, Time};
 
 /// A question that a status answers.
@@ -115,6 +115,27 @@ fn row(status: &Status, member: &MemberStatus, label: &str, widest: usize) -> St
     )
 }
 
+/// Which keys are in force now, by their names.
+pub fn rekeyed(names: &[String]) -> String {
+    match names {
+        [first, rest @ ..] if !rest.is_empty() => {
+            format!("the key is {first} now; {} accepted too", rest.join(", "))
+        }
+        _one => format!("the key is {} now, and no other", names.join(", ")),
+    }
+}
+
+/// Who is there and not understood, in one line.
+pub fn stranger(stranger: &Stranger) -> String {
+    let why = match stranger.foreign {
+        Foreign::OtherKey => "with another key",
+        Foreign::WithKey => "sealed with a key, and there is none here,",
+        Foreign::WithoutKey => "without a key",
+    };
+    let datagrams = count(stranger.per_second, "datagram");
+    format!("{datagrams}/s {why} from {}", stranger.from)
+}
+
 fn counters(counters: &Counters) -> Vec<String> {
     let refused: Vec<String> = counters
         .refused
@@ -127,7 +148,7 @@ fn counters(counters: &Counters) -> Vec<String> {
     } else {
         refused.join(", ")
     };
-    vec![
+    let mut lines = vec![
         format!(
             "datagrams: {} sent, {} accepted; refused: {refused}",
             counters.sent, counters.accepted
@@ -139,7 +160,14 @@ fn counters(counters: &Counters) -> Vec<String> {
             counters.tokens_resent,
             counters.delivered
         ),
-    ]
+    ];
+    lines.extend(
+        counters
+            .strangers
+            .iter()
+            .map(|which| format!("{}, {} in all", stranger(which), which.total)),
+    );
+    lines
 }
 
 /// Who is in the ring, on one line.

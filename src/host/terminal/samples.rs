@@ -1,11 +1,14 @@
 //! One of everything that can be told, for tests.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use bytes::Bytes;
 
 use super::start::{Start, Story};
-use crate::node::face::{Counters, MemberStatus, Moved, Notice, PhaseName, Status, Step, Why};
+use crate::node::face::{
+    Counters, Foreign, MemberStatus, Moved, Notice, PhaseName, Status, Step, Stranger, Why,
+};
 use crate::replica::content::Content;
 use crate::replica::record::Record;
 use crate::words::{
@@ -91,6 +94,7 @@ pub fn start() -> Start {
         delay_max_us: 150_000,
         replica: PathBuf::from("./replicas/node-3.jsonl"),
         checkpoints: PathBuf::from("./checkpoints/node-3"),
+        key: None,
     }
 }
 
@@ -242,6 +246,13 @@ pub fn notices() -> Vec<Notice> {
             position: None,
             steps: vec![],
         },
+        Notice::Rekeyed(vec!["0badc0de".into(), "12345678".into()]),
+        Notice::Stranger(Stranger {
+            from: Ipv4Addr::LOCALHOST,
+            foreign: Foreign::OtherKey,
+            per_second: 2,
+            total: 7,
+        }),
         Notice::Warning("the clock went back".into()),
     ];
     all.extend(

@@ -7,6 +7,7 @@ use super::clock::Zone;
 use super::visible;
 use crate::host::cli::duration;
 use crate::replica::content::rfc3339;
+use crate::wire::seal::key::KeyName;
 use crate::words::{Incarnation, NodeId, WallTime};
 
 /// Who, where and how: known before the first datagram.
@@ -34,6 +35,8 @@ pub struct Start {
     pub replica: PathBuf,
     /// The folder of the checkpoints.
     pub checkpoints: PathBuf,
+    /// The name of the group key that is used for sending, if there is one.
+    pub key: Option<KeyName>,
 }
 
 /// What was found on the disk, in numbers. What comes from peers is told later, by `CaughtUp`.
@@ -83,7 +86,11 @@ pub fn start_lines(start: &Start) -> Vec<String> {
             visible::line(&start.replica.to_string_lossy()),
             visible::line(&start.checkpoints.to_string_lossy())
         ),
-        "there is no key: anyone on this network can read along and join in".to_string(),
+        match start.key {
+            Some(key) => format!("sealed with group key {key}: only who has it can read and write"),
+            None => "there is no key: anyone on this network can read and write (node keygen FILE makes one)"
+                .to_string(),
+        },
     ]
 }
 
@@ -145,8 +152,16 @@ mod tests {
                 "group 224.1.1.1:5007 on lo (127.0.0.1)",
                 "messages in ./replicas/node-3.jsonl, checkpoints in ./checkpoints/node-3; \
                  artificial delay 0..150ms before writing (--delay 0 turns it off)",
-                "there is no key: anyone on this network can read along and join in",
+                "there is no key: anyone on this network can read and write (node keygen FILE makes one)",
             ]
+        );
+        let keyed = Start {
+            key: Some(KeyName(0x0bad_c0de)),
+            ..samples::start()
+        };
+        assert_eq!(
+            start_lines(&keyed)[3],
+            "sealed with group key 0badc0de: only who has it can read and write"
         );
         let calm = Start {
             delay_max_us: 0,

@@ -214,6 +214,8 @@ impl View {
                 let name = position.map(|position| self.numbers.name(position));
                 self.answer(&report::trace(name.as_deref(), steps, &self.people));
             }
+            Notice::Rekeyed(names) => self.answer(&[report::rekeyed(names)]),
+            Notice::Stranger(stranger) => self.alarm(&report::stranger(stranger)),
             Notice::Warning(text) => self.alarm(&visible::line(text)),
         }
     }

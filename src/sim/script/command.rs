@@ -36,6 +36,7 @@ pub(super) enum Command {
     Mischief(Order),
     Garbage(u32, NodeId),
     Replay(NodeId),
+    Rekey(Vec<NodeId>, String),
     Tell(Vec<String>, bool),
     Count,
     Show(Show),
@@ -133,6 +134,10 @@ impl Command {
             "replay" => Command::Replay(node(rest.trim_start_matches("to "))?),
             "tell" => Command::Tell(words(rest), true),
             "hush" => Command::Tell(words(rest), false),
+            "rekey" => match rest.split_once(" to ") {
+                Some((ids, keys)) => Command::Rekey(nodes(ids)?, keys.to_string()),
+                None => return Err(format!("{line:?}: write rekey 1 2 to 8+7")),
+            },
             "count" => Command::Count,
             "show" => show(rest)?,
             "expect" => expect(rest)?,

@@ -10,7 +10,7 @@ use crate::words::NodeId;
 
 /// What is told unless `hush` says otherwise. The rest, with `tell`: pending, request, grant, pass, held, caught-up,
 /// progress, checkpoint.
-pub(super) const TOLD: [&str; 12] = [
+pub(super) const TOLD: [&str; 13] = [
     "old-line",
     "message",
     "moved",
@@ -22,11 +22,12 @@ pub(super) const TOLD: [&str; 12] = [
     "conflict",
     "reconciled",
     "warning",
+    "key",
     "exit",
 ];
 
 /// All topics that can be told or hushed.
-pub(super) const TOPICS: [&str; 20] = [
+pub(super) const TOPICS: [&str; 21] = [
     "old-line",
     "message",
     "moved",
@@ -38,6 +39,7 @@ pub(super) const TOPICS: [&str; 20] = [
     "conflict",
     "reconciled",
     "warning",
+    "key",
     "exit",
     "pending",
     "request",
@@ -76,6 +78,7 @@ pub(super) fn topic(told: &Told) -> Option<&'static str> {
         Notice::Checkpointed => "checkpoint",
         Notice::Reconciled { .. } => "reconciled",
         Notice::DiskFull(_) | Notice::DiskRoom | Notice::Warning(_) => "warning",
+        Notice::Rekeyed(_) | Notice::Stranger(_) => "key",
         Notice::Status(_) | Notice::Trace { .. } => return None,
     })
 }

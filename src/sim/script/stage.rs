@@ -10,6 +10,7 @@ use super::report::{self, fold, in_words, topic};
 use super::show::text_of;
 use crate::node::face::{self, Notice};
 use crate::sim::world::{Ambush, Told, Weather, World};
+use crate::wire::seal::key::{GroupKey, Keys};
 use crate::words::NodeId;
 
 /// How long a moment is waited for, µs.
@@ -99,6 +100,7 @@ impl Stage {
             Command::Garbage(count, to) => self.garbage(*count, *to),
             Command::Replay(to) => self.each_alive(&[*to], World::replay),
             Command::Tell(topics, wanted) => topics.iter().try_for_each(|topic| self.tell(topic, *wanted)),
+            Command::Rekey(to, value) => self.rekey(to, value),
             Command::Count => {
                 self.counted = world.hooks.sent.clone();
                 Ok(())
@@ -132,6 +134,13 @@ impl Stage {
         self.output.extend(fold(lines));
     }
 
+    fn rekey(&mut self, nodes: &[NodeId], value: &str) -> Done {
+        let keys = keys(value)?.ok_or("name at least one key")?;
+        self.each_alive(nodes, |world, id| {
+            world.command(id, face::Command::Rekey(keys.clone()))
+        })
+    }
+
     fn seed(&mut self, seed: u64) -> Done {
         if self.world.steps > 0 {
             return Err("the seed comes before anything happens".to_string());
@@ -147,6 +156,7 @@ impl Stage {
             "timeout" => config.token_timeout_us = duration(value)?,
             "checkpoint" => config.checkpoint_every_us = duration(value)?,
             "quorum" => config.quorum = value.parse().map_err(|_| format!("{value:?} is no quorum"))?,
+            "key" => self.world.keys = keys(value)?,
             "catch-up" => config.catch_up = value == "on",
             _ => return Err(format!("{key:?} cannot be configured")),
         }
@@ -361,6 +371,23 @@ fn world(seed: u64) -> World {
     world.trace = Some(Vec::new());
     world.hooks.told = Some(Vec::new());
     world
+}
+
+/// Group keys as scripts name them: `7`, or `7+8` with the one used for sending first; `off` for none.
+fn keys(value: &str) -> Result<Option<Keys>, String> {
+    if value == "off" {
+        return Ok(None);
+    }
+    let key = |number: &str| {
+        let byte: u8 = number
+            .parse()
+            .map_err(|_| format!("{number:?} is no key; write 7 or 7+8"))?;
+        Ok::<_, String>(GroupKey::new([byte; 32].into()).to_line().to_string())
+    };
+    let text = value.split('+').map(key).collect::<Result<String, _>>()?;
+    Keys::from_text(&text)
+        .map(Some)
+        .map_err(|fault| fault.to_string())
 }
 
 /// The weather unless a script says otherwise.

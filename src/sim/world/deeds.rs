@@ -8,9 +8,12 @@ impl World {
         let undone = self.cut_short(id, &mut actions);
         let process = self.processes.get_mut(&id).expect("only nodes that live act");
         let life = process.life;
-        let checked = self.checker.step(&process.node, GROUP, &actions, &self.disks);
+        let checked = self.checker.step(&process.node, &actions, &self.disks);
         if self.trace.is_some() {
-            for told in actions.iter().filter_map(tell::action) {
+            let told = actions
+                .iter()
+                .filter_map(|action| tell::action(action, &process.node));
+            for told in told.collect::<Vec<_>>() {
                 self.tell(|| format!("{id} → {told}"));
             }
         }

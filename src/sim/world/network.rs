@@ -19,6 +19,10 @@ impl World {
             return;
         };
         let multicast = to_life.is_none();
+        if self.keys.is_some() {
+            self.adversary
+                .record(&mut self.dice, to, address(from, life), multicast, bytes);
+        }
         let fate = self.hooks.fate(from, to, tell::kind(bytes));
         if fate.lost {
             return self.checker.count("lost");

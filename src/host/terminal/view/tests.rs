@@ -169,6 +169,8 @@ fn quiet_shows_messages_answers_and_alarms_only() {
         .into_iter()
         .map(String::from)
         .chain(quiet_trace())
+        .chain(["err the key is 0badc0de now; 12345678 accepted too".to_string()])
+        .chain(["err ! 2 datagrams/s with another key from 127.0.0.1".to_string()])
         .chain(["err ! the clock went back".to_string()])
         .collect::<Vec<_>>()
     );
