@@ -8,7 +8,10 @@
 
 pub mod check;
 pub mod disk;
+pub mod perform;
+pub mod plan;
 pub mod run;
 pub mod script;
+pub mod shrink;
 pub mod tell;
 pub mod world;
