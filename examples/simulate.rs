@@ -1,16 +1,23 @@
-//! Runs seeds of the simulator: `simulate --seeds 1..2000`, or one with its trace: `simulate --seed 7 --trace`.
+//! Runs seeds of the simulator: `simulate --seeds 1..2001` on all cores; one with its trace: `simulate --seed 7
+//! --trace`; a failing one made smaller: `simulate --seed 7 --shrink`.
 #![allow(
     clippy::disallowed_methods,
-    reason = "a program that measures how long it takes"
+    reason = "a program that measures how long it takes, and writes failures to a file"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
 use roda::ring::bugs::Bug;
-use roda::sim::run::{Report, run};
+use roda::sim::plan::{Mask, Plan};
+use roda::sim::run::{Report, run_plan};
+use roda::sim::shrink::shrink;
+use roda::words::NodeId;
 
 /// Runs the simulator over seeds, on all cores.
 #[derive(Parser)]
@@ -22,14 +29,41 @@ struct Options {
     #[arg(long)]
     seed: Option<u64>,
     /// Tell the run in words.
-    #[arg(long)]
+    #[arg(long, requires = "seed")]
     trace: bool,
+    /// Make the failing run smaller, and say how to run what is left.
+    #[arg(long, requires = "seed")]
+    shrink: bool,
+    /// How many runs --shrink may take.
+    #[arg(long, default_value_t = 2_000)]
+    shrink_runs: u32,
+    /// Leave these decisions of the plan out, as 1,4..9.
+    #[arg(long, requires = "seed", default_value = "")]
+    without: String,
+    /// Leave these nodes out, as 2,5.
+    #[arg(long, requires = "seed", value_delimiter = ',')]
+    absent: Vec<u16>,
+    /// The network loses, doubles and garbles nothing at the beginning.
+    #[arg(long, requires = "seed")]
+    calm: bool,
+    /// Users say one short line at a time, and nothing is reconciled at the end.
+    #[arg(long, requires = "seed")]
+    terse: bool,
     /// Go on after a failure.
     #[arg(long)]
     keep_going: bool,
+    /// Use this many threads instead of one for each core.
+    #[arg(long)]
+    jobs: Option<usize>,
     /// Stop after this many seconds.
     #[arg(long)]
     secs: Option<u64>,
+    /// Stop after this many minutes.
+    #[arg(long, conflicts_with = "secs")]
+    minutes: Option<u64>,
+    /// Where failures are written, one a line; the file is made when there is one.
+    #[arg(long, default_value = "simulate-failures.txt")]
+    failures: PathBuf,
     /// Switch a deliberate bug on, by number or name (needs the feature `bugs`), and say which seed finds it.
     #[arg(long, value_parser = parse_bug)]
     bug: Option<Bug>,
@@ -56,6 +90,25 @@ fn parse_bug(text: &str) -> Result<Bug, String> {
         .ok_or_else(|| format!("{text:?} is no bug; --list-bugs names all {}", Bug::ALL.len()))
 }
 
+impl Options {
+    fn mask(&self) -> Mask {
+        Mask {
+            without: Mask::parse_without(&self.without).unwrap_or_else(|error| {
+                eprintln!("--without: {error}");
+                std::process::exit(2);
+            }),
+            absent: self.absent.iter().copied().map(NodeId).collect::<BTreeSet<_>>(),
+            calm: self.calm,
+            terse: self.terse,
+        }
+    }
+
+    fn time_limit(&self) -> Option<Duration> {
+        let secs = self.secs.or(self.minutes.map(|minutes| minutes * 60));
+        secs.map(Duration::from_secs)
+    }
+}
+
 /// What all seeds together came to.
 #[derive(Default)]
 struct Total {
@@ -80,6 +133,48 @@ impl Total {
         self.broken
             .extend(report.broken.map(|broken| (report.seed, broken)));
     }
+
+    fn join(&mut self, other: Total) {
+        self.seeds += other.seeds;
+        self.simulated_us += other.simulated_us;
+        self.steps += other.steps;
+        self.broken.extend(other.broken);
+        for (what, (seeds, times)) in other.seen {
+            let sum = self.seen.entry(what).or_default();
+            sum.0 += seeds;
+            sum.1 += times;
+        }
+    }
+
+    fn tell(&self, seconds: f64) {
+        let simulated = self.simulated_us as f64 / 1e6;
+        println!(
+            "{} seeds in {seconds:.1} s: {:.0} seeds a minute, {} failed",
+            self.seeds,
+            self.seeds as f64 / seconds * 60.0,
+            self.broken.len()
+        );
+        println!(
+            "{} simulated, {:.0} times as fast as real time, {} steps",
+            long_time(simulated),
+            simulated / seconds,
+            self.steps
+        );
+        for (what, (seeds, all)) in &self.seen {
+            let share = *seeds as f64 * 100.0 / self.seeds as f64;
+            println!("{what:>28}: {share:5.1} % of seeds, {all} times");
+        }
+    }
+}
+
+fn long_time(seconds: f64) -> String {
+    let hours = seconds / 3600.0;
+    let years = hours / 24.0 / 365.25;
+    if years >= 0.1 {
+        format!("{hours:.0} hours ({years:.2} years)")
+    } else {
+        format!("{hours:.2} hours")
+    }
 }
 
 fn main() {
@@ -91,95 +186,190 @@ fn main() {
         return;
     }
     switch_bug(options.bug);
-    if let Some(seed) = options.seed {
-        let report = run(seed, options.trace);
-        report.trace.iter().for_each(|line| println!("{line}"));
-        match report.broken {
-            Some(broken) => {
-                println!("seed {seed}: {broken}");
-                std::process::exit(1);
-            }
-            None => println!(
-                "seed {seed}: all promises hold; fingerprint {:016x}",
-                report.fingerprint
-            ),
-        }
+    match options.seed {
+        Some(seed) if options.shrink => make_smaller(seed, &options),
+        Some(seed) => run_one(seed, &options),
+        None => run_all(&options),
+    }
+}
+
+/// Runs one seed and ends the process with its verdict.
+fn run_one(seed: u64, options: &Options) {
+    let report = run_plan(&Plan::masked(seed, &options.mask()), options.trace);
+    let mut out = std::io::stdout().lock();
+    let told = report.trace.iter().try_for_each(|line| writeln!(out, "{line}"));
+    if told.is_err() {
+        // Whoever read has read enough.
         return;
     }
-    let total = run_all(&options);
-    let seconds = total.1;
-    let total = total.0;
-    println!(
-        "{} seeds in {seconds:.1} s: {:.0} seeds a minute, {:.0} simulated s, {:.0} times real time, {} steps",
-        total.seeds,
-        total.seeds as f64 / seconds * 60.0,
-        total.simulated_us as f64 / 1e6,
-        total.simulated_us as f64 / 1e6 / seconds,
-        total.steps
-    );
-    for (what, (seeds, all)) in &total.seen {
-        println!(
-            "{what:>24}: {:5.1} % of seeds, {all} times",
-            *seeds as f64 * 100.0 / total.seeds as f64
-        );
+    match report.broken {
+        Some(broken) => {
+            println!("seed {seed}: {broken}");
+            std::process::exit(1);
+        }
+        None => println!(
+            "seed {seed}: all promises hold; fingerprint {:016x}",
+            report.fingerprint
+        ),
     }
+}
+
+/// Makes the run of a seed smaller.
+fn make_smaller(seed: u64, options: &Options) {
+    // Assertions that fail on the way are part of the search.
+    std::panic::set_hook(Box::new(|_| {}));
+    let Some(small) = shrink(seed, options.mask(), options.shrink_runs) else {
+        println!("seed {seed}: all promises hold; there is nothing to make smaller");
+        return;
+    };
+    let plan = Plan::masked(seed, &small.mask);
+    println!(
+        "seed {seed}, after {} runs: {} of {} decisions and {} nodes are left",
+        small.runs,
+        small.decisions,
+        plan.decisions.len(),
+        plan.nodes.len()
+    );
+    for (number, decision) in plan.decisions.iter().enumerate() {
+        let left_out = small.mask.without.contains(&number);
+        if !left_out {
+            println!("{number:>4}: {}", decision.deed);
+        }
+    }
+    println!("{}", small.broken);
+    println!("{}", replay(seed, &small.mask));
+    std::process::exit(1);
+}
+
+/// The command that runs a seed again.
+fn replay(seed: u64, mask: &Mask) -> String {
+    format!("cargo run --release --example simulate -- --seed {seed}{mask} --trace")
+}
+
+/// Runs all seeds and ends the process with the verdict.
+fn run_all(options: &Options) {
+    let began = Instant::now();
+    let mut total = deal(options, began);
+    total.tell(began.elapsed().as_secs_f64());
+    total.broken.sort();
     for (seed, broken) in &total.broken {
         println!("seed {seed}: {broken}");
-        println!("  replay: cargo run --release --example simulate -- --seed {seed} --trace");
+        println!("  replay: {}", replay(*seed, &Mask::default()));
     }
     if !total.broken.is_empty() {
+        println!("the failures are in {}", options.failures.display());
         std::process::exit(1);
     }
 }
 
-/// Deals the seeds out to as many threads as there are cores.
-fn run_all(options: &Options) -> (Total, f64) {
-    let began = Instant::now();
-    let next = AtomicU64::new(options.seeds.0);
-    let stop = AtomicBool::new(false);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let worker = || {
+/// What the threads share.
+struct Shared<'a> {
+    options: &'a Options,
+    began: Instant,
+    next: AtomicU64,
+    done: AtomicU64,
+    failed: AtomicU64,
+    running: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Shared<'_> {
+    /// Runs seed after seed.
+    fn work(&self) -> Total {
         let mut total = Total::default();
+        let limit = self.options.time_limit();
         loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            let late = options.secs.is_some_and(|secs| began.elapsed().as_secs() >= secs);
-            if seed >= options.seeds.1 || stop.load(Ordering::Relaxed) || late {
+            let seed = self.next.fetch_add(1, Ordering::Relaxed);
+            let late = limit.is_some_and(|limit| self.began.elapsed() >= limit);
+            if seed >= self.options.seeds.1 || self.stop.load(Ordering::Relaxed) || late {
+                self.running.fetch_sub(1, Ordering::Relaxed);
                 return total;
             }
-            let report = match std::panic::catch_unwind(|| run(seed, false)) {
-                Ok(report) => report,
-                Err(_) => Report {
-                    seed,
-                    broken: Some("an assertion failed".into()),
-                    simulated_us: 0,
-                    steps: 0,
-                    seen: BTreeMap::new(),
-                    fingerprint: 0,
-                    trace: Vec::new(),
-                },
-            };
-            stop.fetch_or(report.broken.is_some() && !options.keep_going, Ordering::Relaxed);
+            let report = run_plan(&Plan::new(seed), false);
+            if let Some(broken) = &report.broken {
+                self.write_down(seed, broken);
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                self.stop.fetch_or(!self.options.keep_going, Ordering::Relaxed);
+            }
+            self.done.fetch_add(1, Ordering::Relaxed);
             total.add(report);
         }
+    }
+
+    /// One line for a failure, at once: the whole run may be stopped any time.
+    fn write_down(&self, seed: u64, broken: &str) {
+        let path = &self.options.failures;
+        let mut how = std::fs::OpenOptions::new();
+        let file = how.create(true).append(true).open(path);
+        let line = format!("{seed}\t{}\t{broken}\n", replay(seed, &Mask::default()));
+        if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
+            eprintln!("cannot write to {}: {error}; {line}", path.display());
+        }
+    }
+
+    /// Tells how far it is until all threads have ended: a bar on a terminal, else a line now and then.
+    fn progress(&self) {
+        let (from, to) = self.options.seeds;
+        let bar = std::io::stderr()
+            .is_terminal()
+            .then(|| ProgressBar::new(to - from));
+        let style = "{bar:30} {pos} of {len} seeds, {per_sec}, {eta} to go, {msg}";
+        if let (Some(bar), Ok(style)) = (&bar, ProgressStyle::with_template(style)) {
+            bar.set_style(style);
+        }
+        let mut next_line = Duration::from_secs(10);
+        while self.running.load(Ordering::Relaxed) > 0 {
+            std::thread::park_timeout(Duration::from_millis(200));
+            let (done, failed) = (
+                self.done.load(Ordering::Relaxed),
+                self.failed.load(Ordering::Relaxed),
+            );
+            let passed = self.began.elapsed();
+            match &bar {
+                Some(bar) => {
+                    bar.set_position(done);
+                    bar.set_message(format!("{failed} failed"));
+                }
+                None if passed >= next_line => {
+                    next_line = passed + Duration::from_secs(10);
+                    let rate = done as f64 / passed.as_secs_f64();
+                    let to_go = (to - from - done.min(to - from)) as f64 / rate.max(0.1);
+                    eprintln!(
+                        "{done} of {} seeds, {:.0} a minute, {to_go:.0} s to go, {failed} failed",
+                        to - from,
+                        rate * 60.0
+                    );
+                }
+                None => {}
+            }
+        }
+        bar.iter().for_each(ProgressBar::finish_and_clear);
+    }
+}
+
+/// Deals the seeds out to the threads.
+fn deal(options: &Options, began: Instant) -> Total {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = options.jobs.unwrap_or(cores).max(1);
+    let shared = Shared {
+        options,
+        began,
+        next: AtomicU64::new(options.seeds.0),
+        done: AtomicU64::new(0),
+        failed: AtomicU64::new(0),
+        running: AtomicU64::new(threads as u64),
+        stop: AtomicBool::new(false),
     };
     let mut all = Total::default();
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| shared.work())).collect();
+        let progress = scope.spawn(|| shared.progress());
         for worker in workers {
-            let total = worker.join().expect("a worker catches what a run does");
-            all.seeds += total.seeds;
-            all.simulated_us += total.simulated_us;
-            all.steps += total.steps;
-            all.broken.extend(total.broken);
-            for (what, (seeds, times)) in total.seen {
-                let sum = all.seen.entry(what).or_default();
-                sum.0 += seeds;
-                sum.1 += times;
-            }
+            all.join(worker.join().expect("a worker catches what a run does"));
         }
+        progress.thread().unpark();
     });
-    all.broken.sort();
-    (all, began.elapsed().as_secs_f64())
+    all
 }
 
 #[cfg(feature = "bugs")]

@@ -276,6 +276,11 @@ impl Node {
         self.after_session(now, received > 0 || session.pull.is_wanting());
     }
 
+    /// Whether it is asking a peer for what it lacks.
+    pub fn is_catching_up(&self) -> bool {
+        self.catching_up.session.is_some()
+    }
+
     /// When the next session is due: soon while sessions find something.
     pub(super) fn after_session(&mut self, now: Time, found: bool) {
         if let Some(at) = self.next_source_at() {

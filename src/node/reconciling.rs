@@ -118,7 +118,7 @@ impl Node {
     }
 
     /// Whether a round is under way that another one must wait for.
-    fn is_reconciling(&self) -> bool {
+    pub fn is_reconciling(&self) -> bool {
         let busy = |task: &Task| [Progress::Filling, Progress::Sorting].contains(&task.progress);
         self.reconciling.task.as_ref().is_some_and(busy)
     }

@@ -9,8 +9,11 @@
 pub mod check;
 pub mod disk;
 pub mod merging;
+pub mod perform;
+pub mod plan;
 pub mod run;
 pub mod script;
+pub mod shrink;
 pub mod tell;
 pub mod witness;
 pub mod world;

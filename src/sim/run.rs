@@ -1,11 +1,13 @@
-//! A seeded run: a plan of faults drawn from the seed, then quiet, then convergence.
+//! A run: a plan of faults carried out, then quiet, then convergence.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rand::RngExt;
 
 use super::check::Broken;
 use super::merging;
+use super::plan::Plan;
 use super::world::{Weather, World};
 use crate::node::face::Command;
 use crate::wire::seal::key::{GroupKey, Keys};
@@ -13,6 +15,8 @@ use crate::words::{NodeId, Time};
 
 /// How long convergence may take once everything has healed, in simulated microseconds.
 pub const QUIET_BOUND_US: u64 = 240_000_000;
+/// How long a reconciliation may take when all is quiet, in simulated microseconds.
+pub const RECONCILE_BOUND_US: u64 = 30_000_000;
 
 /// One seed in so many runs with a group key, and with somebody on the network who does not have it.
 const KEYED_SHARE: u64 = 4;
@@ -38,16 +42,39 @@ pub struct Report {
     pub trace: Vec<String>,
 }
 
-/// Runs one seed.
+/// Runs one seed. An assertion of the core that fails panics.
 pub fn run(seed: u64, traced: bool) -> Report {
-    let mut world = World::new(seed);
-    let keyed = seed % KEYED_SHARE == KEYED_SHARE - 1;
+    let plan = Plan::new(seed);
+    let mut world = world(&plan, traced);
+    let outcome = story(&mut world, &plan);
+    report(world, seed, outcome)
+}
+
+/// Runs a plan. An assertion of the core that fails is a broken promise like any other.
+pub fn run_plan(plan: &Plan, traced: bool) -> Report {
+    let mut world = world(plan, traced);
+    let outcome = catch_unwind(AssertUnwindSafe(|| story(&mut world, plan)));
+    let outcome = outcome.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(format!(
+            "an assertion failed: {}",
+            text.unwrap_or("it says nothing")
+        ))
+    });
+    report(world, plan.seed, outcome)
+}
+
+fn world(plan: &Plan, traced: bool) -> World {
+    let mut world = World::new(plan.seed);
     world.trace = traced.then(Vec::new);
-    let outcome = story(&mut world, keyed);
-    let broken = outcome.err();
+    world
+}
+
+fn report(world: World, seed: u64, outcome: Result<(), Broken>) -> Report {
     Report {
         seed,
-        broken,
+        broken: outcome.err(),
         simulated_us: world.now.0,
         steps: world.steps,
         fingerprint: world.fingerprint(),
@@ -57,38 +84,24 @@ pub fn run(seed: u64, traced: bool) -> Report {
 }
 
 /// The whole story of a run.
-fn story(world: &mut World, keyed: bool) -> Result<(), Broken> {
-    let count = world.dice.random_range(1..=5);
-    let nodes: Vec<NodeId> = (1..=count).map(NodeId).collect();
-    world.weather = some_weather(world);
-    if world.dice.random_bool(0.3) {
-        world.config.delay_max_us = 0;
-    }
-    if world.dice.random_bool(0.25) {
-        world.config.quorum = count / 2 + 1;
+fn story(world: &mut World, plan: &Plan) -> Result<(), Broken> {
+    let nodes = &plan.nodes;
+    world.weather = plan.weather;
+    world.config.delay_max_us = plan.delay_max_us;
+    if plan.quorum > 0 {
+        world.config.quorum = plan.quorum;
         world.checker.count("quorum");
         world.checker.one_order = true;
     }
     // A share of all seeds, told by the number: the others throw the same dice as without.
-    if keyed {
+    if plan.seed % KEYED_SHARE == KEYED_SHARE - 1 {
         world.keys = Some(Keys::one(GroupKey::new([7; 32].into())));
         world.checker.count("keyed");
     }
-    for id in &nodes {
-        let wait = world.dice.random_range(0..400_000);
-        world.run_until(world.now.after_us(wait))?;
-        world.start(*id)?;
-    }
-    let faults = world.dice.random_range(5..60);
-    for number in 0..faults {
-        let wait = match world.dice.random_range(0..4) {
-            0 => world.dice.random_range(0..2_000),
-            1 => world.dice.random_range(0..50_000),
-            _ => world.dice.random_range(0..600_000),
-        };
-        world.run_until(world.now.after_us(wait))?;
-        one_fault(world, &nodes, number)?;
-        forge(world, &nodes)?;
+    for (number, decision) in plan.decisions.iter().enumerate() {
+        world.run_until(world.now.after_us(decision.wait_us))?;
+        world.tell(|| format!("-- {number}: {}", decision.deed));
+        world.perform(nodes, number, &decision.deed)?;
         if world.keys.is_some() {
             world.attack(ATTACKS)?;
         }
@@ -97,125 +110,21 @@ fn story(world: &mut World, keyed: bool) -> Result<(), Broken> {
     if world.fingerprint().is_multiple_of(4) {
         merging::check(&world.disks)?;
     }
-    heal(world, &nodes)?;
-    last_words(world, &nodes)?;
+    heal(world, nodes)?;
+    last_words(world, nodes)?;
     converge(world)?;
     // Not after every seed: it costs as much as the whole quiet phase.
-    if world.dice.random_bool(0.25) {
+    if plan.reconciled {
         reconcile(world)?;
     }
     Ok(())
 }
 
-fn some_weather(world: &mut World) -> Weather {
-    let loss = [0, 0, 10, 50, 150, 300][world.dice.random_range(0..6)];
-    let duplication = [0, 0, 20, 200][world.dice.random_range(0..4)];
-    let garbling = [0, 0, 0, 5][world.dice.random_range(0..4)];
-    let delay_max_us = [200, 200, 1_000, 5_000, 20_000][world.dice.random_range(0..5)];
-    Weather {
-        loss,
-        duplication,
-        garbling,
-        delay_min_us: 30,
-        delay_max_us,
-    }
-}
-
-/// Something happens: mostly talk, sometimes something breaks or heals.
-fn one_fault(world: &mut World, nodes: &[NodeId], number: usize) -> Result<(), Broken> {
-    let id = nodes[world.dice.random_range(0..nodes.len())];
-    match world.dice.random_range(0..100) {
-        0..45 => talk(world, id, number)?,
-        45..57 => {
-            world.checker.count("crash");
-            if world.dice.random_bool(0.3) {
-                world.checker.count("host down");
-                world.hosts_down.insert(id);
-            }
-            world.crash(id);
-            // One order with a quorum is claimed as long as no disk is wiped.
-            if world.config.quorum == 0 && world.dice.random_bool(0.1) {
-                world.checker.count("disk wiped");
-                world.wipe(id);
-            }
-        }
-        57..72 => {
-            world.checker.count("restart");
-            world.start(id)?;
-        }
-        72..77 => {
-            world.checker.count("pause");
-            world.sleep(id);
-        }
-        77..82 => {
-            for id in nodes {
-                world.wake(*id)?;
-            }
-        }
-        82..88 => cut_something(world, nodes),
-        88..93 => {
-            world.cut.clear();
-            world.multicast_cut.clear();
-        }
-        93..95 => {
-            world.checker.count("multicast cut");
-            world.multicast_cut.insert(id);
-        }
-        95 => {
-            world.checker.count("reconcile");
-            world.command(id, Command::Reconcile)?;
-        }
-        96..98 => {
-            world.checker.count("weather");
-            world.weather = some_weather(world);
-        }
-        _ => {
-            world.checker.count("polite leave");
-            world.command(id, Command::Leave)?;
-        }
-    }
-    Ok(())
-}
-
-/// Now and then somebody forges a report that a node's port is closed.
-fn forge(world: &mut World, nodes: &[NodeId]) -> Result<(), Broken> {
-    if !world.dice.random_bool(0.1) {
-        return Ok(());
-    }
-    let [at, of] = [(); 2].map(|()| nodes[world.dice.random_range(0..nodes.len())]);
-    world.checker.count("forged closed port");
-    world.forge_port_closed(at, of)
-}
-
-/// A few lines, now and then a long one that is fragmented.
-fn talk(world: &mut World, id: NodeId, number: usize) -> Result<(), Broken> {
-    let lines = [1, 1, 1, 3, 20][world.dice.random_range(0..5)];
-    for line in 0..lines {
-        let mut text = format!("{id} says {number}.{line}");
-        if world.dice.random_bool(0.05) {
-            world.checker.count("long line");
-            text = text.repeat(world.dice.random_range(100..800));
-        }
-        world.say(id, &text)?;
-    }
-    Ok(())
-}
-
-fn cut_something(world: &mut World, nodes: &[NodeId]) {
-    let (left, right): (Vec<NodeId>, Vec<NodeId>) = nodes.iter().partition(|_| world.dice.random_bool(0.5));
-    if world.dice.random_bool(0.7) {
-        world.checker.count("partition");
-        world.partition(&left, &right);
-    } else if let (Some(a), Some(b)) = (left.first(), right.first()) {
-        world.checker.count("one-way cut");
-        world.cut.insert((*a, *b));
-    }
-}
-
 /// Everything works again, and everybody is up.
 fn heal(world: &mut World, nodes: &[NodeId]) -> Result<(), Broken> {
-    world.cut.clear();
-    world.multicast_cut.clear();
+    world.tell(|| "-- all heals".into());
+    world.mend();
+    world.armed.clear();
     world.weather = Weather {
         delay_min_us: 30,
         delay_max_us: 500,
@@ -258,9 +167,6 @@ fn converge(world: &mut World) -> Result<(), Broken> {
     outcome.map_err(|broken| format!("{broken}, {} s after all had healed", QUIET_BOUND_US / 1_000_000))
 }
 
-/// How long a reconciliation may take when all is quiet, in simulated microseconds.
-const RECONCILE_BOUND_US: u64 = 30_000_000;
-
 /// One more reconciliation when all is quiet: every node ends it, and nothing is lost by it.
 fn reconcile(world: &mut World) -> Result<(), Broken> {
     let nodes = world.alive();
@@ -302,4 +208,16 @@ fn rings(world: &World) -> String {
         .filter_map(each)
         .collect::<Vec<_>>()
         .join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::plan::Mask;
+
+    #[test]
+    fn a_mask_that_leaves_nothing_out_changes_nothing() {
+        let masked = run_plan(&Plan::masked(3, &Mask::default()), false);
+        assert_eq!(masked.fingerprint, run(3, false).fingerprint);
+    }
 }

@@ -1,6 +1,7 @@
 //! The simulated world: nodes, a network and disks under one clock.
 
 mod adversary;
+mod clocks;
 mod deeds;
 mod hooks;
 mod network;
@@ -12,6 +13,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::check::{Broken, Checker};
 use super::disk::Disk;
+use super::plan::Midst;
 use super::tell;
 use crate::node::Node;
 use crate::node::face::{Action, Command, Config, Event, Exit, LoadId, RecoverLevel, StreamId, Ticket};
@@ -19,6 +21,8 @@ use crate::ring::bugs::{self, Bug};
 use crate::wire::seal::key::Keys;
 use crate::wire::seal::sessions::SealSettings;
 use crate::words::{Incarnation, NodeId, Time, WallTime};
+
+use clocks::Clock;
 
 pub use adversary::Adversary;
 pub use hooks::{Ambush, Fate, Hooks, Mischief, Moment, Order, Told};
@@ -31,7 +35,7 @@ const STREAM_PORT: u16 = 7_000;
 const SLEEPING_MAX: usize = 256;
 
 /// How the network treats datagrams. Shares are of 1,000.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Weather {
     /// Lost.
     pub loss: u32,
@@ -58,6 +62,7 @@ enum Coming {
         life: u32,
         at: Time,
     },
+    Start(NodeId),
     Synced {
         node: NodeId,
         life: u32,
@@ -76,6 +81,7 @@ enum Coming {
 struct Process {
     node: Node,
     life: u32,
+    clock: Clock,
     timer: Option<Time>,
     sleeps: bool,
     /// Since when.
@@ -113,6 +119,12 @@ pub struct World {
     pub hosts_down: BTreeSet<NodeId>,
     /// Nodes that multicast does not reach.
     pub multicast_cut: BTreeSet<NodeId>,
+    /// Links that are clogged, from and to, with the mean time under way in µs.
+    pub clogged: BTreeMap<(NodeId, NodeId), u64>,
+    /// By how much the wall clocks are wrong, µs.
+    pub walls: BTreeMap<NodeId, i64>,
+    /// Nodes that crash when they are in the midst of something, and after how many µs they come back.
+    pub armed: BTreeMap<NodeId, (Midst, u64)>,
     /// What a script does to single datagrams and nodes.
     pub hooks: Hooks,
     peers: BTreeMap<End, (End, Time)>,
@@ -170,6 +182,9 @@ impl World {
             cut: BTreeSet::new(),
             hosts_down: BTreeSet::new(),
             multicast_cut: BTreeSet::new(),
+            clogged: BTreeMap::new(),
+            walls: BTreeMap::new(),
+            armed: BTreeMap::new(),
             hooks: Hooks::default(),
             peers: BTreeMap::new(),
             next_stream: 1,
@@ -190,8 +205,7 @@ impl World {
         self.hosts_down.remove(&id);
         let life = *self.lives.entry(id).and_modify(|life| *life += 1).or_insert(1);
         let (seed, dice) = (self.dice.random(), self.dice.random());
-        let behind_us = self.hooks.clocks_behind_us.get(&id).copied().unwrap_or(0);
-        let clock_us = 1_763_680_000_000_000 + self.now.0 - behind_us;
+        let clock_us = self.wall_us(id);
         let disk = self.disks.entry(id).or_default();
         let mut incarnation = Incarnation::next(disk.identity.0, clock_us, dice);
         if bugs::on(Bug::NumbersReused) && disk.identity.0 > Incarnation(0) {
@@ -209,10 +223,12 @@ impl World {
             seal: self.seal_settings(id, life),
             ..self.config.clone()
         };
-        let (node, actions) = Node::new(config, restart, seed, self.now);
+        let clock = Clock::right(self.now);
+        let (node, actions) = Node::new(config, restart, seed, clock.local(self.now));
         let process = Process {
             node,
             life,
+            clock,
             timer: None,
             sleeps: false,
             slept_at: self.now,
@@ -235,6 +251,11 @@ impl World {
             seed: std::array::from_fn(|_| self.dice.random()),
             address: address(id, life),
         })
+    }
+
+    /// Starts a node in a while, unless it lives then.
+    pub fn start_later(&mut self, id: NodeId, after_us: u64) {
+        self.schedule(self.now.after_us(after_us), Coming::Start(id));
     }
 
     /// Kills a node: what its disk had not synced may be lost.
@@ -308,7 +329,7 @@ impl World {
 
     /// A user says a line.
     pub fn say(&mut self, id: NodeId, text: &str) -> Result<(), Broken> {
-        let sent = WallTime(1_763_680_000_000 + self.now.0 / 1_000);
+        let sent = WallTime(self.wall_us(id) / 1_000);
         self.command(
             id,
             Command::Say {
@@ -374,6 +395,7 @@ impl World {
 
     fn happen(&mut self, coming: Coming) -> Result<(), Broken> {
         match coming {
+            Coming::Start(id) => self.start(id),
             Coming::Arrival { to, life, event } if self.lives_still(to, life) => self.deliver(to, event),
             Coming::Timer { node, life, at } if self.lives_still(node, life) => {
                 let process = self.processes.get_mut(&node).expect("it lives");
@@ -428,7 +450,6 @@ impl World {
     }
 
     fn step_node(&mut self, id: NodeId, event: Event) -> Result<(), Broken> {
-        let now = self.now;
         self.steps += 1;
         if !self.processes.contains_key(&id) {
             return Ok(());
@@ -441,8 +462,8 @@ impl World {
             let told = tell::event(&event, &self.processes[&id].node);
             self.tell(|| format!("{id} ← {told}"));
         }
-        let process_node = &mut self.processes.get_mut(&id).expect("it lives").node;
-        let actions = process_node.handle(now, event);
+        let process = self.processes.get_mut(&id).expect("it lives");
+        let actions = process.node.handle(process.clock.local(self.now), event);
         self.carry_out(id, actions)
     }
 

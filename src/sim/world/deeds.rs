@@ -38,22 +38,11 @@ impl World {
             self.close_streams_of(id, life);
             return Ok(());
         }
-        let deadline = process.node.deadline();
-        if deadline != process.timer {
-            process.timer = deadline;
-            if let Some(at) = deadline {
-                let at_least = at.max(self.now);
-                process.timer = Some(at_least);
-                self.schedule(
-                    at_least,
-                    Coming::Timer {
-                        node: id,
-                        life,
-                        at: at_least,
-                    },
-                );
-            }
+        if self.is_in_midst(id) {
+            self.crash_in_midst(id);
+            return Ok(());
         }
+        self.set_timer(id);
         Ok(())
     }
 

@@ -9,6 +9,9 @@ use super::{Broken, Coming, End, World, address, tell};
 use crate::node::face::{Event, StreamAction, StreamEvent, StreamId};
 use crate::words::NodeId;
 
+/// The longest time on a clogged link: what is that late is as good as lost.
+const CLOGGED_MAX_US: u64 = 20_000_000;
+
 impl World {
     /// One datagram to one node: whether and when it arrives is up to the weather.
     pub(super) fn send(&mut self, from: NodeId, life: u32, to: NodeId, to_life: Option<u32>, bytes: &Bytes) {
@@ -47,9 +50,7 @@ impl World {
             if copy > 0 {
                 self.checker.count("doubled");
             }
-            let took = self
-                .dice
-                .random_range(self.weather.delay_min_us..=self.weather.delay_max_us);
+            let took = self.time_under_way(from, to);
             let event = Event::Datagram {
                 from: address(from, life),
                 multicast,
@@ -101,6 +102,18 @@ impl World {
         )
     }
 
+    /// How long something takes from one node to another, µs. On a clogged link: exponentially distributed.
+    fn time_under_way(&mut self, from: NodeId, to: NodeId) -> u64 {
+        let took = self
+            .dice
+            .random_range(self.weather.delay_min_us..=self.weather.delay_max_us);
+        let Some(mean_us) = self.clogged.get(&(from, to)) else {
+            return took;
+        };
+        let share: f64 = self.dice.random_range(f64::EPSILON..1.0);
+        took + ((-share.ln() * *mean_us as f64) as u64).min(CLOGGED_MAX_US)
+    }
+
     pub(super) fn stream(&mut self, id: NodeId, life: u32, stream: StreamId, action: StreamAction) {
         let end = (id, life, stream);
         match action {
@@ -112,9 +125,7 @@ impl World {
                 if self.cut.contains(&(id, to)) || self.cut.contains(&(to, id)) {
                     return self.break_stream(end);
                 }
-                let took = self
-                    .dice
-                    .random_range(self.weather.delay_min_us..=self.weather.delay_max_us);
+                let took = self.time_under_way(id, to);
                 let at = self.now.after_us(took).max(last.after_us(1));
                 self.peers.insert(end, ((to, to_life, there), at));
                 let event = Event::Stream(there, StreamEvent::Frame(bytes));
