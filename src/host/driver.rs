@@ -380,11 +380,34 @@ impl Driver {
                     let event = self.streams.act(id, action);
                     self.own_events.extend(event.map(|event| (id, event)));
                 }
+                Action::Notice(Notice::Status(mut status)) => {
+                    status.counters.machine = self.counted();
+                    self.notices.tell(Notice::Status(status));
+                }
                 Action::Notice(notice) => self.notices.tell(notice),
                 Action::Exit(exit) => return Err(Last::Exit(exit)),
             }
         }
         Ok(())
+    }
+
+    /// What went wrong or was dropped on this side of the core, by what it was.
+    fn counted(&self) -> Vec<(&'static str, u64)> {
+        let net = self.net.counters();
+        let chaos = self.chaos.as_ref().map(Chaos::counters).unwrap_or_default();
+        let mut counted = vec![
+            ("datagram not read", net.read_errors),
+            ("datagram not sent, no room", net.no_room),
+            ("datagram not sent, refused", net.refused),
+            ("datagram not sent, unreachable", net.unreachable),
+            ("lost by chaos", chaos.dropped),
+            ("doubled by chaos", chaos.doubled),
+            ("lost by chaos, too many delayed", chaos.overflowed),
+            ("notice of the moment not shown", self.notices.passing_lost()),
+        ];
+        counted.extend(self.streams.counters().list());
+        counted.retain(|(_, count)| *count > 0);
+        counted
     }
 
     /// Sends to the group, and tells once when that stops working and once when it works again.

@@ -350,6 +350,10 @@ pub struct Counters {
     pub tokens_resent: u64,
     /// Messages delivered.
     pub delivered: u64,
+    /// What was turned away because something was at its limit, by what it was (docs/LIMITS.md).
+    pub limited: Vec<(&'static str, u64)>,
+    /// What the host counts: sockets, streams, chaos, notices. The core leaves it empty.
+    pub machine: Vec<(&'static str, u64)>,
 }
 
 /// All that `/ring` and `/why` show.

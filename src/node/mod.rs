@@ -117,6 +117,10 @@ pub struct Node {
     disk_full: Option<String>,
     reborn: Option<Incarnation>,
     refused: BTreeMap<&'static str, u64>,
+    /// What was turned away at a limit, by what it was.
+    limited: BTreeMap<&'static str, u64>,
+    /// The bytes of all lines in the outbox.
+    outbox_bytes: usize,
     accepted: u64,
     sent: u64,
     delivered_count: u64,
@@ -167,6 +171,8 @@ impl Node {
             disk_full: None,
             reborn: None,
             refused: BTreeMap::new(),
+            limited: BTreeMap::new(),
+            outbox_bytes: 0,
             accepted: 0,
             sent: 0,
             delivered_count: 0,
@@ -353,6 +359,11 @@ impl Node {
             Command::Suspend => self.ring.yield_token(now),
             Command::Leave => self.start_leaving(now),
         }
+    }
+
+    /// Something was turned away at a limit.
+    fn at_limit(&mut self, what: &'static str) {
+        *self.limited.entry(what).or_default() += 1;
     }
 
     fn notice(&mut self, notice: Notice) {

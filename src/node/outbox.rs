@@ -8,6 +8,11 @@ use crate::replica::Content;
 use crate::ring::Offer;
 use crate::words::{MessageId, NodeId, Time, WallTime};
 
+/// The most bytes of own lines that wait: what is said on top is refused, and can be said again.
+const WAITING_BYTES_MAX: usize = 256 << 20;
+/// What a line counts beside its content.
+const LINE_BYTES: usize = 256;
+
 /// A line that the own replica does not hold yet.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
@@ -32,6 +37,11 @@ pub(super) enum LineState {
 }
 
 impl Line {
+    /// What it counts in the bound of all that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.content.len() + LINE_BYTES
+    }
+
     /// The node begins another life: whatever was offered has to be asked about again.
     pub(super) fn undecide(&mut self) {
         if self.state != LineState::Syncing {
@@ -45,10 +55,16 @@ impl Node {
     pub(super) fn say(&mut self, now: Time, room: &str, text: &str, tag: u64, sent: WallTime) {
         let refused = if self.leaving.is_some() {
             Some("this node is leaving".to_string())
+        } else if self.outbox_bytes >= WAITING_BYTES_MAX {
+            self.at_limit("line not taken");
+            let waiting = self.outbox.len();
+            Some(format!(
+                "{waiting} lines wait already; say it again when some have their numbers"
+            ))
         } else {
             self.disk_full
                 .as_ref()
-                .map(|reason| format!("the disk is full ({reason}); make room and say it again"))
+                .map(|reason| format!("nothing can be stored now ({reason}); make room and say it again"))
         };
         if let Some(reason) = refused {
             return self.notice(Notice::Refused { tag, reason });
@@ -73,6 +89,7 @@ impl Node {
                     again: false,
                     state: LineState::Syncing,
                 };
+                self.outbox_bytes += line.bytes();
                 self.outbox.insert(id, line);
                 self.store(Store::Outbox { id, content }, Some(AfterStore::Outbox(id)));
                 self.ring.expect_offer(now);
@@ -110,15 +127,14 @@ impl Node {
         if id.sender == self.me() {
             self.counter = self.counter.max(id.counter);
         }
-        self.outbox.insert(
-            id,
-            Line {
-                content,
-                tag: None,
-                again: false,
-                state: LineState::Undecided,
-            },
-        );
+        let line = Line {
+            content,
+            tag: None,
+            again: false,
+            state: LineState::Undecided,
+        };
+        self.outbox_bytes += line.bytes();
+        self.outbox.insert(id, line);
     }
 
     /// Offers a line of an earlier life again, under its old id.

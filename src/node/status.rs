@@ -76,7 +76,24 @@ impl Node {
             repaired_for_me: ring.repaired_for_me,
             tokens_resent: ring.tokens_resent,
             delivered: self.delivered_count,
+            limited: self.limited(),
+            machine: Vec::new(),
         }
+    }
+
+    /// What was turned away at a limit.
+    fn limited(&self) -> Vec<(&'static str, u64)> {
+        let ring = self.ring.counters();
+        let mut limited: Vec<(&'static str, u64)> =
+            self.limited.iter().map(|(what, n)| (*what, *n)).collect();
+        limited.extend([
+            ("chunk beyond the repair buffer", ring.beyond_buffer),
+            ("foreigner not probed", ring.foreigners_ignored),
+            ("peer forgotten", ring.peers_forgotten),
+        ]);
+        limited.retain(|(_, count)| *count > 0);
+        limited.sort_unstable();
+        limited
     }
 
     /// One answer to "what am I waiting for".
