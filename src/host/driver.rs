@@ -13,6 +13,8 @@
 //! that does not keep up slows the node and not its memory. What the user does not read: see
 //! [`crate::host::notices`]. Datagrams that the machine does not take are lost and counted; the protocol repairs.
 
+mod counted;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -389,25 +391,6 @@ impl Driver {
             }
         }
         Ok(())
-    }
-
-    /// What went wrong or was dropped on this side of the core, by what it was.
-    fn counted(&self) -> Vec<(&'static str, u64)> {
-        let net = self.net.counters();
-        let chaos = self.chaos.as_ref().map(Chaos::counters).unwrap_or_default();
-        let mut counted = vec![
-            ("datagram not read", net.read_errors),
-            ("datagram not sent, no room", net.no_room),
-            ("datagram not sent, refused", net.refused),
-            ("datagram not sent, unreachable", net.unreachable),
-            ("lost by chaos", chaos.dropped),
-            ("doubled by chaos", chaos.doubled),
-            ("lost by chaos, too many delayed", chaos.overflowed),
-            ("notice of the moment not shown", self.notices.passing_lost()),
-        ];
-        counted.extend(self.streams.counters().list());
-        counted.retain(|(_, count)| *count > 0);
-        counted
     }
 
     /// Sends to the group, and tells once when that stops working and once when it works again.

@@ -361,11 +361,6 @@ impl Node {
         }
     }
 
-    /// Something was turned away at a limit.
-    fn at_limit(&mut self, what: &'static str) {
-        *self.limited.entry(what).or_default() += 1;
-    }
-
     fn notice(&mut self, notice: Notice) {
         self.actions.push(Action::Notice(notice));
     }
@@ -401,13 +396,6 @@ impl Node {
                 AfterStore::Accepted(ring, seq) => self.ring.accepted(now, ring, seq),
             }
         }
-    }
-
-    fn on_disk_full(&mut self, reason: String) {
-        if self.disk_full.is_none() {
-            self.notice(Notice::DiskFull(reason.clone()));
-        }
-        self.disk_full = Some(reason);
     }
 
     /// Writes a checkpoint.

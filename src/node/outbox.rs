@@ -97,6 +97,14 @@ impl Node {
         }
     }
 
+    /// The disk takes nothing for now, and the host tries again: nothing new is said meanwhile.
+    pub(super) fn on_disk_full(&mut self, reason: String) {
+        if self.disk_full.is_none() {
+            self.notice(Notice::DiskFull(reason.clone()));
+        }
+        self.disk_full = Some(reason);
+    }
+
     /// A line is in the synced outbox: it cannot be lost any more, and is offered to the ring.
     pub(super) fn line_is_pending(&mut self, now: Time, id: MessageId) {
         let Some(line) = self

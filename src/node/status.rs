@@ -81,6 +81,11 @@ impl Node {
         }
     }
 
+    /// Something was turned away at a limit.
+    pub(super) fn at_limit(&mut self, what: &'static str) {
+        *self.limited.entry(what).or_default() += 1;
+    }
+
     /// What was turned away at a limit.
     fn limited(&self) -> Vec<(&'static str, u64)> {
         let ring = self.ring.counters();
