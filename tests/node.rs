@@ -6,7 +6,7 @@ mod support;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
 use support::{Group, PATIENCE, events, run, wait_until};
 
 #[test]
@@ -514,4 +514,35 @@ fn failover_times() {
         times[times.len() - 1]
     );
     assert!(times[times.len() - 1] < PATIENCE);
+}
+
+#[test]
+fn a_node_that_can_open_no_more_files_waits_and_loses_nothing() {
+    let group = Group::new();
+    let mut node = group.start(1, &["--delay", "0", "--checkpoint-every", "100ms"]);
+    node.wait_ring(&[1]);
+    node.say("um");
+    node.wait_texts(&["um"]);
+    let few = Rlimit {
+        current: Some(3),
+        maximum: getrlimit(Resource::Nofile).maximum,
+    };
+    let usual = prlimit(Some(node.pid()), Resource::Nofile, few).unwrap();
+    // The next checkpoint finds no handle; the message before it had made one due.
+    node.say("dois");
+    let full = node.wait_for("being short of handles", |event| event["type"] == "disk_full");
+    let reason = full["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("open files") && reason.contains("ulimit"),
+        "{reason}"
+    );
+    node.say("tres");
+    node.wait_for("a refusal with the reason", |event| event["type"] == "refused");
+    prlimit(Some(node.pid()), Resource::Nofile, usual).unwrap();
+    node.wait_for("room for handles again", |event| event["type"] == "disk_room");
+    node.say("quatro");
+    node.wait_texts(&["um", "dois", "quatro"]);
+    node.signal(Signal::TERM);
+    assert_eq!(node.wait_exit().code(), Some(0));
+    assert_eq!(group.sorted_replica(1).len(), 3);
 }

@@ -13,6 +13,8 @@
 //! that does not keep up slows the node and not its memory. What the user does not read: see
 //! [`crate::host::notices`]. Datagrams that the machine does not take are lost and counted; the protocol repairs.
 
+mod counted;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -379,6 +381,10 @@ impl Driver {
                 Action::Stream(id, action) => {
                     let event = self.streams.act(id, action);
                     self.own_events.extend(event.map(|event| (id, event)));
+                }
+                Action::Notice(Notice::Status(mut status)) => {
+                    status.counters.machine = self.counted();
+                    self.notices.tell(Notice::Status(status));
                 }
                 Action::Notice(notice) => self.notices.tell(notice),
                 Action::Exit(exit) => return Err(Last::Exit(exit)),

@@ -15,6 +15,8 @@ use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 /// Files hold what people said: for their owner only.
 const MODE: u32 = 0o600;
 
@@ -62,8 +64,12 @@ impl FileError {
         }
     }
 
-    /// Whether there was merely no room: nothing was lost, and it can be tried again. Never true of a sync.
+    /// Whether there was merely no room, on the disk or for another open file: nothing was lost, and it can be
+    /// tried again. Never true of a sync.
     pub fn is_full(&self) -> bool {
+        if self.is_out_of_handles() {
+            return true;
+        }
         let no_room = matches!(
             self.reason.kind(),
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
@@ -73,6 +79,15 @@ impl FileError {
                 self.doing,
                 Doing::Write | Doing::Open | Doing::Rename | Doing::MakeFolder
             )
+    }
+}
+
+impl FileError {
+    /// Whether this process, or the machine, has as many files open as it may. What opens files does so before
+    /// it changes anything.
+    fn is_out_of_handles(&self) -> bool {
+        let errno = Errno::from_io_error(&self.reason);
+        self.doing == Doing::Open && matches!(errno, Some(Errno::MFILE | Errno::NFILE))
     }
 }
 
@@ -90,7 +105,9 @@ impl fmt::Display for FileError {
             Doing::Lock => "lock",
         };
         write!(f, "cannot {verb} {}: {}", self.path.display(), self.reason)?;
-        let advice = if self.is_full() {
+        let advice = if self.is_out_of_handles() {
+            "; raise the limit of open files (ulimit -n), or end what has them open"
+        } else if self.is_full() {
             "; make room on that disk"
         } else if self.reason.kind() == ErrorKind::PermissionDenied {
             "; check its owner and mode, or use another --data-dir"
@@ -262,8 +279,11 @@ impl Replacement {
             .map_err(FileError::at(&self.temporary, Doing::Write))
     }
 
-    /// Puts it in the old one's place: sync, rename, sync of the folder.
+    /// Puts it in the old one's place: sync, rename, sync of the folder. Whatever has to be opened for that is
+    /// open before anything changes.
     pub fn finish(mut self) -> Result<(), FileError> {
+        let folder = folder_of(&self.path);
+        let opened = File::open(folder).map_err(FileError::at(folder, Doing::Open))?;
         self.flush()?;
         self.out
             .get_ref()
@@ -271,7 +291,27 @@ impl Replacement {
             .map_err(FileError::at(&self.temporary, Doing::Sync))?;
         std::fs::rename(&self.temporary, &self.path).map_err(FileError::at(&self.path, Doing::Rename))?;
         self.finished = true;
-        sync_folder(folder_of(&self.path))
+        let folder = folder_of(&self.path);
+        opened.sync_all().map_err(FileError::at(folder, Doing::Sync))
+    }
+
+    /// The same, and goes on at its end.
+    pub fn finish_and_append(mut self) -> Result<AppendFile, FileError> {
+        self.flush()?;
+        let at = |doing| FileError::at(&self.temporary, doing);
+        let file = OpenOptions::new()
+            .append(true)
+            .open(&self.temporary)
+            .map_err(at(Doing::Open))?;
+        let length = file.metadata().map_err(at(Doing::Read))?.len();
+        let path = self.path.clone();
+        self.finish()?;
+        Ok(AppendFile {
+            path,
+            file,
+            length,
+            unsynced: false,
+        })
     }
 }
 
@@ -415,5 +455,27 @@ mod tests {
         assert!(refused.to_string().contains("--data-dir"), "{refused}");
         let synced = FileError::at(&file, Doing::Sync)(io::Error::from(ErrorKind::StorageFull));
         assert!(!synced.is_full(), "a failed sync is never harmless");
+        for errno in [Errno::MFILE, Errno::NFILE] {
+            let many = FileError::at(&file, Doing::Open)(errno.into());
+            assert!(many.is_full() && many.to_string().contains("ulimit"), "{many}");
+            assert!(!FileError::at(&file, Doing::Sync)(errno.into()).is_full());
+        }
+    }
+
+    #[test]
+    fn a_replaced_file_goes_on_at_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        replace(&path, b"old").unwrap();
+        let mut replacement = Replacement::begin(&path).unwrap();
+        replacement.write(b"new ").unwrap();
+        let mut file = replacement.finish_and_append().unwrap();
+        assert_eq!(file.length(), 4);
+        file.append(b"end").unwrap();
+        file.sync().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new end");
+        file.cut(0).unwrap();
+        file.append(b"x").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"x");
     }
 }

@@ -380,6 +380,10 @@ pub struct Counters {
     pub delivered: u64,
     /// Who is there with another key, or without one.
     pub strangers: Vec<Stranger>,
+    /// What was turned away because something was at its limit, by what it was (docs/LIMITS.md).
+    pub limited: Vec<(&'static str, u64)>,
+    /// What the host counts: sockets, streams, chaos, notices. The core leaves it empty.
+    pub machine: Vec<(&'static str, u64)>,
 }
 
 /// All that `/ring` and `/why` show.

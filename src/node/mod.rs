@@ -123,6 +123,10 @@ pub struct Node {
     disk_full: Option<String>,
     reborn: Option<Incarnation>,
     refused: BTreeMap<&'static str, u64>,
+    /// What was turned away at a limit, by what it was.
+    limited: BTreeMap<&'static str, u64>,
+    /// The bytes of all lines in the outbox.
+    outbox_bytes: usize,
     accepted: u64,
     sent: u64,
     delivered_count: u64,
@@ -175,6 +179,8 @@ impl Node {
             disk_full: None,
             reborn: None,
             refused: BTreeMap::new(),
+            limited: BTreeMap::new(),
+            outbox_bytes: 0,
             accepted: 0,
             sent: 0,
             delivered_count: 0,
@@ -371,13 +377,6 @@ impl Node {
                 AfterStore::Accepted(ring, seq) => self.ring.accepted(now, ring, seq),
             }
         }
-    }
-
-    fn on_disk_full(&mut self, reason: String) {
-        if self.disk_full.is_none() {
-            self.notice(Notice::DiskFull(reason.clone()));
-        }
-        self.disk_full = Some(reason);
     }
 
     /// Writes a checkpoint.

@@ -9,6 +9,11 @@ use crate::ring::Offer;
 use crate::ring::bugs::{self, Bug};
 use crate::words::{MessageId, NodeId, Time, WallTime};
 
+/// The most bytes of own lines that wait: what is said on top is refused, and can be said again.
+const WAITING_BYTES_MAX: usize = 256 << 20;
+/// What a line counts beside its content.
+const LINE_BYTES: usize = 256;
+
 /// A line that the own replica does not hold yet.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
@@ -33,6 +38,11 @@ pub(super) enum LineState {
 }
 
 impl Line {
+    /// What it counts in the bound of all that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.content.len() + LINE_BYTES
+    }
+
     /// The node begins another life: whatever was offered has to be asked about again.
     pub(super) fn undecide(&mut self) {
         if self.state != LineState::Syncing {
@@ -46,10 +56,16 @@ impl Node {
     pub(super) fn say(&mut self, now: Time, room: &str, text: &str, tag: u64, sent: WallTime) {
         let refused = if self.leaving.is_some() {
             Some("this node is leaving".to_string())
+        } else if self.outbox_bytes >= WAITING_BYTES_MAX {
+            self.at_limit("line not taken");
+            let waiting = self.outbox.len();
+            Some(format!(
+                "{waiting} lines wait already; say it again when some have their numbers"
+            ))
         } else {
             self.disk_full
                 .as_ref()
-                .map(|reason| format!("the disk is full ({reason}); make room and say it again"))
+                .map(|reason| format!("nothing can be stored now ({reason}); make room and say it again"))
         };
         if let Some(reason) = refused {
             return self.notice(Notice::Refused { tag, reason });
@@ -75,6 +91,7 @@ impl Node {
                     again: false,
                     state: LineState::Syncing,
                 };
+                self.outbox_bytes += line.bytes();
                 self.outbox.insert(id, line);
                 self.store(Store::Outbox { id, content }, Some(AfterStore::Outbox(id)));
                 self.ring.expect_offer(now);
@@ -83,6 +100,14 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// The disk takes nothing for now, and the host tries again: nothing new is said meanwhile.
+    pub(super) fn on_disk_full(&mut self, reason: String) {
+        if self.disk_full.is_none() {
+            self.notice(Notice::DiskFull(reason.clone()));
+        }
+        self.disk_full = Some(reason);
     }
 
     /// A line is in the synced outbox: it cannot be lost any more, and is offered to the ring.
@@ -118,15 +143,14 @@ impl Node {
         if id.sender == self.me() {
             self.counter = self.counter.max(id.counter);
         }
-        self.outbox.insert(
-            id,
-            Line {
-                content,
-                tag: None,
-                again: false,
-                state: LineState::Undecided,
-            },
-        );
+        let line = Line {
+            content,
+            tag: None,
+            again: false,
+            state: LineState::Undecided,
+        };
+        self.outbox_bytes += line.bytes();
+        self.outbox.insert(id, line);
     }
 
     /// Offers a line of an earlier life again, under its old id.

@@ -10,6 +10,8 @@ use crate::words::Time;
 
 /// The most streams served at once.
 const SERVED_MAX: usize = 8;
+/// The most questions to the disk under way for streams, those included that have closed meanwhile.
+const LOADS_MAX: usize = 16;
 /// About how many bytes of records go into one frame.
 const RECORDS_BYTES: usize = 256 * 1024;
 
@@ -38,7 +40,11 @@ impl Node {
             StreamEvent::Accepted { .. } if self.serving.len() < SERVED_MAX => {
                 self.serving.insert(stream, Serving::default());
             }
-            StreamEvent::Accepted { .. } | StreamEvent::Connected => self.close(stream),
+            StreamEvent::Accepted { .. } => {
+                self.at_limit("stream not served");
+                self.close(stream);
+            }
+            StreamEvent::Connected => self.close(stream),
             StreamEvent::Frame(bytes) => match Frame::from_bytes(bytes) {
                 Ok(frame) => self.serve(stream, frame),
                 Err(refused) => {
@@ -70,6 +76,11 @@ impl Node {
             Frame::Compare(range, theirs) => {
                 let answer = compare(&self.digest, &self.held, range, theirs);
                 self.send_frame(stream, &answer);
+            }
+            // Who opens, asks and closes again and again must not fill the disk's queue.
+            Frame::Fetch(_) if self.loads.len() >= LOADS_MAX => {
+                self.at_limit("fetch not answered");
+                self.close(stream);
             }
             Frame::Fetch(wanted) => {
                 serving.loading = true;

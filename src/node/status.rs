@@ -77,7 +77,29 @@ impl Node {
             tokens_resent: ring.tokens_resent,
             delivered: self.delivered_count,
             strangers: self.strangers.list(),
+            limited: self.limited(),
+            machine: Vec::new(),
         }
+    }
+
+    /// Something was turned away at a limit.
+    pub(super) fn at_limit(&mut self, what: &'static str) {
+        *self.limited.entry(what).or_default() += 1;
+    }
+
+    /// What was turned away at a limit.
+    fn limited(&self) -> Vec<(&'static str, u64)> {
+        let ring = self.ring.counters();
+        let mut limited: Vec<(&'static str, u64)> =
+            self.limited.iter().map(|(what, n)| (*what, *n)).collect();
+        limited.extend([
+            ("chunk beyond the repair buffer", ring.beyond_buffer),
+            ("foreigner not probed", ring.foreigners_ignored),
+            ("peer forgotten", ring.peers_forgotten),
+        ]);
+        limited.retain(|(_, count)| *count > 0);
+        limited.sort_unstable();
+        limited
     }
 
     /// One answer to "what am I waiting for".

@@ -75,6 +75,7 @@ impl Node {
         self.ticks.followed.insert(position, tick);
         if self.ticks.followed.len() > FOLLOWED_MAX {
             self.ticks.followed.pop_first();
+            self.at_limit("ticks not followed");
         }
     }
 

@@ -8,6 +8,8 @@ use crate::words::{Epoch, MessageId, NodeId, Position, Seq, Time};
 
 /// How many lives are remembered.
 const LIVES_MAX: usize = 1_000;
+/// How many steps of one life: a member more than once, after a move, and what comes on top is left out.
+const STEPS_MAX: usize = 1_024;
 
 /// The lives of the latest messages.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +30,10 @@ impl Traces {
                 self.places.retain(|_, at| *at != oldest);
             }
         }
-        self.steps.entry(id).or_default().push((now, step));
+        let life = self.steps.entry(id).or_default();
+        if life.len() < STEPS_MAX {
+            life.push((now, step));
+        }
     }
 
     /// A message has a place.

@@ -18,6 +18,8 @@ pub(super) struct Writing {
     pub(super) ring_seq: Option<Seq>,
 }
 
+/// The most rooms that are remembered; messages of others are kept like all.
+const ROOMS_MAX: usize = 1_000;
 /// The most records in one append: bounds the memory of a batch.
 const BATCH_MAX: usize = 4_096;
 
@@ -63,7 +65,11 @@ impl Node {
             return;
         }
         if let Ok(content) = Content::from_bytes(&record.content) {
-            self.rooms.insert(content.room);
+            if self.rooms.len() < ROOMS_MAX || self.rooms.contains(&content.room) {
+                self.rooms.insert(content.room);
+            } else {
+                self.at_limit("room not remembered");
+            }
         }
         let own = record.id.sender.id == self.config.id;
         if own {
@@ -170,7 +176,8 @@ impl Node {
             if let Some(seq) = ring_seq {
                 self.ring.written(now, seq);
             }
-            if self.outbox.remove(&id).is_some() {
+            if let Some(line) = self.outbox.remove(&id) {
+                self.outbox_bytes -= line.bytes();
                 forget.push(id);
             }
         }

@@ -46,7 +46,7 @@ impl Buffer {
     /// Keeps a chunk. Whether it was new.
     pub fn insert(&mut self, chunk: Chunk) -> bool {
         let seq = chunk.seq;
-        if seq < self.base || seq.0 >= self.base.0 + SPAN_MAX {
+        if seq < self.base || self.is_beyond(seq) {
             return false;
         }
         let at = (seq.0 - self.base.0) as usize;
@@ -65,6 +65,11 @@ impl Buffer {
             self.received_up_to = self.received_up_to.max(seq);
         }
         true
+    }
+
+    /// Whether a number is too far ahead to be kept.
+    pub fn is_beyond(&self, seq: Seq) -> bool {
+        seq.0 >= self.base.0 + SPAN_MAX
     }
 
     /// A chunk, if it is here.

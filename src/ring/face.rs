@@ -135,4 +135,10 @@ pub struct RingCounters {
     pub tokens_resent: u64,
     /// Members probed because their port was said to be closed.
     pub suspected: u64,
+    /// Chunks too far ahead for the repair buffer.
+    pub beyond_buffer: u64,
+    /// Foreigners that were not probed because too many are.
+    pub foreigners_ignored: u64,
+    /// Addresses forgotten to make room for others.
+    pub peers_forgotten: u64,
 }

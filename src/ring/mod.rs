@@ -259,6 +259,7 @@ impl Ring {
                 .find(|m| !needed.contains(m) && *m != member);
             if let Some(unneeded) = unneeded {
                 self.peers.remove(&unneeded);
+                self.counters.peers_forgotten += 1;
             }
         }
     }

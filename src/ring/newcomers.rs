@@ -175,6 +175,8 @@ impl Ring {
                 );
             }
             self.deadlines.probe = Some(self.deadlines.probe.unwrap_or(until).min(until));
+        } else {
+            self.counters.foreigners_ignored += 1;
         }
     }
 

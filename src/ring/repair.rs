@@ -103,6 +103,7 @@ impl Ring {
         let before = state.buffer.received_up_to();
         for chunk in chunks {
             let (ring, quorum) = (state.id, self.settings.quorum > 0);
+            self.counters.beyond_buffer += u64::from(state.buffer.is_beyond(chunk.seq));
             let copy = quorum.then(|| chunk.clone());
             if let (true, Some(chunk)) = (state.buffer.insert(chunk), copy) {
                 self.unaccepted.insert(chunk.seq);

@@ -179,7 +179,16 @@ impl Disk {
 
     /// The newest records in the state, in canonical order.
     pub fn last_records(&self, count: usize) -> Result<Vec<Record>, FileError> {
-        self.replica.last_records(count)
+        self.replica.last_records(count, |_| true)
+    }
+
+    /// The newest records in the state that are wanted, in canonical order; reads the whole file if there are few.
+    pub fn last_records_of(
+        &self,
+        count: usize,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Result<Vec<Record>, FileError> {
+        self.replica.last_records(count, wanted)
     }
 
     /// The records of this number: more than one only if the network was split and no ring is given.

@@ -188,7 +188,14 @@ impl<A: FnMut(Answer)> Pump<A> {
     fn read(&mut self, work: Work) -> Result<(), FileError> {
         match work {
             Work::Load(load, wanted) => {
-                let records = self.disk.load(&wanted)?;
+                let records = match self.disk.load(&wanted) {
+                    // Who asks takes it that nothing is here, and comes again.
+                    Err(error) if error.is_full() => {
+                        log::warn!("{error}");
+                        Vec::new()
+                    }
+                    loaded => loaded?,
+                };
                 (self.answer)(Answer::Event(Event::Loaded { load, records }));
             }
             Work::Ask(ask) => ask(&mut self.disk),

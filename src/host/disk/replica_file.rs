@@ -162,8 +162,13 @@ impl ReplicaFile {
         Ok(lowest.into_records())
     }
 
-    /// The newest records in the state, in canonical order.
-    pub fn last_records(&self, count: usize) -> Result<Vec<Record>, FileError> {
+    /// The newest records in the state that are wanted, in canonical order. Reads backwards until there are enough, and
+    /// holds no more than those.
+    pub fn last_records(
+        &self,
+        count: usize,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Result<Vec<Record>, FileError> {
         let mut newest = BTreeMap::new();
         for block in self.index.blocks().rev() {
             if newest.len() >= count {
@@ -172,7 +177,9 @@ impl ReplicaFile {
             let mut of_block = BTreeMap::new();
             let in_state = |position| self.present.contains(position) && !self.discarded.contains(position);
             self.read_block(block, in_state, |record| {
-                of_block.insert(record.position, record);
+                if wanted(&record) {
+                    of_block.insert(record.position, record);
+                }
                 while newest.len() + of_block.len() > count {
                     of_block.pop_first();
                 }
@@ -247,8 +254,7 @@ impl ReplicaFile {
         })?;
         anew.replacement.flush()?;
         before_swap()?;
-        anew.replacement.finish()?;
-        self.file = AppendFile::open(&path)?;
+        self.file = anew.replacement.finish_and_append()?;
         self.sum = anew.sum;
         self.index = anew.index;
         assert_eq!(

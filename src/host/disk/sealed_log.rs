@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::DiskError;
 use crate::checkpoint::SealError;
-use crate::host::files::{self, AppendFile, FileError};
+use crate::host::files::{self, AppendFile, FileError, Replacement};
 
 /// What was read from a log.
 pub struct Contents<T> {
@@ -76,13 +76,12 @@ fn set_aside(to: &Path, from: &Path, damaged: &[u8]) -> Result<String, DiskError
 /// Writes a log anew with only these lines of it.
 pub fn compact(path: &Path, mut keep: impl FnMut(&[u8]) -> bool) -> Result<AppendFile, FileError> {
     let bytes = files::read(path)?.unwrap_or_default();
-    let mut kept = Vec::new();
+    let mut anew = Replacement::begin(path)?;
     for line in bytes
         .split_inclusive(|byte| *byte == b'\n')
         .filter(|line| keep(line))
     {
-        kept.extend_from_slice(line);
+        anew.write(line)?;
     }
-    files::replace(path, &kept)?;
-    AppendFile::open(path)
+    anew.finish_and_append()
 }

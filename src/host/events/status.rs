@@ -63,22 +63,22 @@ fn why(why: &Why) -> String {
 }
 
 fn counters(counters: &Counters) -> String {
-    let refused = counters
-        .refused
-        .iter()
-        .fold(Object::new(), |object, (reason, count)| {
-            object.number(reason, *count)
-        });
+    let listed = |counts: &[(&'static str, u64)]| {
+        let add = |object: Object, (what, count): &(&'static str, u64)| object.number(what, *count);
+        counts.iter().fold(Object::new(), add).end()
+    };
     let strangers = counters.strangers.iter();
     let strangers = strangers.map(|which| super::stranger(Object::new(), which).end());
     Object::new()
-        .raw("refused", &refused.end())
+        .raw("refused", &listed(&counters.refused))
         .number("sent", counters.sent)
         .number("accepted", counters.accepted)
         .number("repaired_for_others", counters.repaired_for_others)
         .number("repaired_for_me", counters.repaired_for_me)
         .number("tokens_resent", counters.tokens_resent)
         .number("delivered", counters.delivered)
+        .raw("limited", &listed(&counters.limited))
+        .raw("machine", &listed(&counters.machine))
         .raw("strangers", &list(strangers))
         .end()
 }

@@ -31,6 +31,7 @@ use super::life::Life;
 use super::opening::{Found, Opening};
 use super::restoring;
 use super::tally::Tally;
+use super::typing;
 
 /// Notices taken in before lines are shown, so that they are folded and yet do not wait for each other.
 const BATCH_MAX: usize = 256;
@@ -64,6 +65,10 @@ pub enum Next {
 pub(super) enum Answer {
     /// The last messages.
     History(Vec<Record>),
+    /// The last messages that have these words.
+    Found(String, Vec<Record>),
+    /// The message that gave a room its topic.
+    Topic(String, Option<Record>),
     /// The checkpoint to go back to is there and will be kept, and this is what it discards.
     Rollback(Preview),
     /// It cannot be answered: why.
@@ -395,6 +400,16 @@ impl Front {
     fn answered(&mut self, answer: Answer, life: &Life) {
         match answer {
             Answer::History(records) => self.tell_history(&records),
+            Answer::Found(words, records) => {
+                self.view.answer(&[typing::found(&words, records.len())]);
+                self.tell_history(&records);
+            }
+            Answer::Topic(room, None) => {
+                let room = visible::name(&room);
+                self.view
+                    .answer(&[format!("{room} has no topic; /topic TEXT gives it one")]);
+            }
+            Answer::Topic(_, Some(record)) => self.tell_history(&[record]),
             Answer::Failed(reason) => self.view.alarm(&visible::line(&reason)),
             Answer::Rollback(preview) if !self.is_leaving() => {
                 let text = restoring::sentence(&preview, self.options.recover);

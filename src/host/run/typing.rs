@@ -8,18 +8,21 @@
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::host::clock;
-use crate::host::disk::preview_restore;
+use crate::host::disk::{Disk, preview_restore};
 use crate::host::events;
 use crate::host::exit::Code;
+use crate::host::files::FileError;
 use crate::host::keys;
 use crate::host::terminal::command::{Slash, Typed, help_lines};
 use crate::host::terminal::console::Input;
+use crate::host::terminal::marked::Marked;
 use crate::host::terminal::piped::PipedLine;
 use crate::host::terminal::report::Question;
-use crate::host::terminal::view::ACTION;
+use crate::host::terminal::start::count;
 use crate::host::terminal::{Level, visible};
 use crate::node::face::Command;
-use crate::replica::content::DEFAULT_ROOM;
+use crate::replica::Record;
+use crate::replica::content::{Content, DEFAULT_ROOM};
 
 use super::front::{Answer, Front};
 use super::life::Life;
@@ -28,6 +31,19 @@ use super::life::Life;
 const HISTORY: usize = 20;
 /// The most that `/history` shows: they are held in memory.
 const HISTORY_MAX: usize = 10_000;
+
+/// The most messages that `/search` shows: the last ones.
+const SEARCH_MAX: usize = 50;
+
+/// What to say above messages that were looked for.
+pub(super) fn found(words: &str, messages: usize) -> String {
+    let words = visible::line(words);
+    match messages {
+        0 => format!("no message found for {words}"),
+        SEARCH_MAX => format!("the last {SEARCH_MAX} messages found for {words}, newest last"),
+        some => format!("{} found for {words}, newest last", count(some as u64, "message")),
+    }
+}
 
 impl Front {
     /// Takes in what was typed or piped, as much as is there.
@@ -103,6 +119,11 @@ impl Front {
         self.give(room, text, self.last_tag, life);
     }
 
+    /// Says something that means more than its words, in the current room.
+    fn say_marked(&mut self, marked: Marked<'_>, life: &Life) {
+        self.say(self.view.room().to_string(), marked.text(), life);
+    }
+
     /// Gives the core a line. The time is that of the saying, not of the sending, which may be much later.
     fn give(&mut self, room: String, text: String, tag: u64, life: &Life) {
         let sent = clock::wall();
@@ -133,7 +154,12 @@ impl Front {
             }
             Slash::Who => self.question(Question::Who, life),
             Slash::Whois(whom) => self.question(Question::Whois(whom), life),
-            Slash::Me(text) => self.say(self.view.room().to_string(), format!("{ACTION}{text}"), life),
+            Slash::Me(text) => self.say_marked(Marked::Action(&text), life),
+            Slash::Topic(Some(topic)) => self.say_marked(Marked::Topic(&topic), life),
+            Slash::Topic(None) => self.topic(life),
+            Slash::Away(Some(reason)) => self.say_marked(Marked::Away(&reason), life),
+            Slash::Away(None) => self.say_marked(Marked::Back, life),
+            Slash::Search(words) => self.search(words, life),
             Slash::History(count) => self.history(count.unwrap_or(HISTORY), life),
             Slash::Quit => self.leave(life),
             Slash::Ring { verbose } => self.question(Question::Ring { verbose }, life),
@@ -187,18 +213,48 @@ impl Front {
         }
     }
 
-    /// Asks the disk for the last messages: the view keeps none.
-    fn history(&mut self, count: usize, life: &Life) {
+    /// Asks the disk, on its own thread: the view keeps no messages.
+    fn ask(
+        &mut self,
+        life: &Life,
+        question: impl FnOnce(&mut Disk) -> Result<Answer, FileError> + Send + 'static,
+    ) {
         let answer = self.answer.clone();
-        let count = count.min(HISTORY_MAX);
         life.ask(Box::new(move |disk| {
-            let told = match disk.last_records(count) {
-                Ok(records) => Answer::History(records),
-                Err(error) => Answer::Failed(error.to_string()),
-            };
+            let told = question(disk).unwrap_or_else(|error| Answer::Failed(error.to_string()));
             // When full, the user has asked so often that one answer less is not missed.
             answer.try_send(told).unwrap_or_default();
         }));
+    }
+
+    fn history(&mut self, count: usize, life: &Life) {
+        let count = count.min(HISTORY_MAX);
+        self.ask(life, move |disk| Ok(Answer::History(disk.last_records(count)?)));
+    }
+
+    /// Looks for the last messages that have all these words, in any case, in their texts.
+    fn search(&mut self, words: String, life: &Life) {
+        let wanted: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
+        let fits = move |record: &Record| {
+            let text = Content::from_bytes(&record.content).map(|content| content.text.to_lowercase());
+            text.is_ok_and(|text| wanted.iter().all(|word| text.contains(word)))
+        };
+        self.ask(life, move |disk| {
+            Ok(Answer::Found(words, disk.last_records_of(SEARCH_MAX, fits)?))
+        });
+    }
+
+    /// Looks for the current room's topic: the last one in canonical order.
+    fn topic(&mut self, life: &Life) {
+        let room = self.view.room().to_string();
+        let here = room.clone();
+        let fits = move |record: &Record| {
+            let content = Content::from_bytes(&record.content);
+            content.is_ok_and(|c| c.room == here && matches!(Marked::read(&c.text), Marked::Topic(_)))
+        };
+        self.ask(life, move |disk| {
+            Ok(Answer::Topic(room, disk.last_records_of(1, fits)?.pop()))
+        });
     }
 
     /// Finds out what going back would discard, and sees to it that the checkpoint is still there after this

@@ -48,6 +48,12 @@ pub enum Slash {
     Whois(String),
     /// Say what one does.
     Me(String),
+    /// Give the room a topic, or show the one it has.
+    Topic(Option<String>),
+    /// Say why one is away, or that one is back.
+    Away(Option<String>),
+    /// Show the last messages with these words.
+    Search(String),
     /// Show the last messages.
     History(Option<usize>),
     /// Leave.
@@ -96,7 +102,7 @@ pub struct Entry {
 }
 
 /// All commands, in the order of `/help`.
-pub const COMMANDS: [Entry; 19] = [
+pub const COMMANDS: [Entry; 22] = [
     entry(
         "help",
         "[COMMAND]",
@@ -152,6 +158,27 @@ pub const COMMANDS: [Entry; 19] = [
     entry("me", "TEXT", "say what you do", &["eu", "yo"], |rest| {
         some(rest).map(Slash::Me)
     }),
+    entry(
+        "topic",
+        "[TEXT]",
+        "give this room a topic, or show the one it has",
+        &["tema", "assunto", "tópico"],
+        |rest| maybe(rest, some).map(Slash::Topic),
+    ),
+    entry(
+        "away",
+        "[WHY]",
+        "say why you are away; without WHY that you are back",
+        &["ausente", "fora"],
+        |rest| maybe(rest, some).map(Slash::Away),
+    ),
+    entry(
+        "search",
+        "WORDS",
+        "show the last messages that have all these words",
+        &["find", "busca", "buscar", "procurar"],
+        |rest| some(rest).map(Slash::Search),
+    ),
     entry(
         "history",
         "[COUNT]",

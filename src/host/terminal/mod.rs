@@ -1,7 +1,8 @@
 //! What people see and type, and what programs pipe in and read.
 //!
 //! Pure parts first: `visible` makes others' text safe, `view` turns notices into lines, `report` answers
-//! questions, `start` tells the first lines, `command` reads what is typed, `complete` is Tab, `piped` reads
+//! questions, `start` tells the first lines, `command` reads what is typed, `complete` is Tab, `marked` are texts that mean more than
+//! they say, `piped` reads
 //! lines, `finish` knows when a piped program is done. Then the pumps: `editor` and `screen`, and `console`, the
 //! node's one end of both. The way of a line: `console` → `command` → the node → notice → `view` → `console`.
 
@@ -11,6 +12,7 @@ pub mod complete;
 pub mod console;
 pub mod editor;
 pub mod finish;
+pub mod marked;
 pub mod mode;
 pub mod numbers;
 pub mod people;

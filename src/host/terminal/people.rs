@@ -2,31 +2,56 @@
 
 use std::collections::BTreeMap;
 
+use super::marked::Marked;
 use super::visible;
 use crate::words::NodeId;
 
-/// Names by id. Bounded by the number of ids.
+/// The widest reason of being away that is shown, in columns.
+const AWAY_COLUMNS: usize = 40;
+
+/// Names by id, and who is away. Bounded by the number of ids.
 #[derive(Clone, Debug, Default)]
-pub struct People(BTreeMap<NodeId, String>);
+pub struct People {
+    names: BTreeMap<NodeId, String>,
+    away: BTreeMap<NodeId, String>,
+}
 
 impl People {
     /// Remembers the name last used by a node, made safe to show.
     pub fn learn(&mut self, id: NodeId, name: &str) {
         if !name.trim().is_empty() {
-            self.0.insert(id, visible::name(name));
+            self.names.insert(id, visible::name(name));
         }
+    }
+
+    /// Somebody spoke: whoever does is no longer away, but for saying so.
+    pub fn spoke(&mut self, id: NodeId, text: &str) {
+        match Marked::read(text) {
+            Marked::Away(reason) => {
+                let reason = visible::cut(&visible::line(reason), AWAY_COLUMNS);
+                self.away.insert(id, reason);
+            }
+            Marked::Plain(_) | Marked::Action(_) | Marked::Topic(_) | Marked::Back => {
+                self.away.remove(&id);
+            }
+        }
+    }
+
+    /// Why somebody is away, if that was said.
+    pub fn away(&self, id: NodeId) -> Option<&str> {
+        self.away.get(&id).map(String::as_str)
     }
 
     /// Remembers a name from an old message, which tells less than what is known.
     pub fn learn_if_unknown(&mut self, id: NodeId, name: &str) {
-        if !self.0.contains_key(&id) {
+        if !self.names.contains_key(&id) {
             self.learn(id, name);
         }
     }
 
     /// A node as shown: `ana·3`, or `node 3` if its name is not known.
     pub fn who(&self, id: NodeId) -> String {
-        match self.0.get(&id) {
+        match self.names.get(&id) {
             Some(name) => format!("{name}·{id}"),
             None => format!("node {id}"),
         }
@@ -51,14 +76,14 @@ impl People {
             return Some(NodeId(id));
         }
         let wanted = text.to_lowercase();
-        self.0
+        self.names
             .iter()
             .find_map(|(id, name)| (name.to_lowercase() == wanted).then_some(*id))
     }
 
     /// All names, for completion.
     pub fn names(&self) -> Vec<String> {
-        self.0.values().cloned().collect()
+        self.names.values().cloned().collect()
     }
 }
 
@@ -78,6 +103,18 @@ mod tests {
         assert_eq!(people.all(&ids), "Bob·1, node 2 and ana␛·3");
         assert_eq!(people.all(&ids[..1]), "Bob·1");
         assert_eq!(people.all(&[]), "nobody");
+    }
+
+    #[test]
+    fn who_says_so_is_away_until_the_next_word() {
+        let mut people = People::default();
+        people.spoke(NodeId(3), "/away lunch\u{7}");
+        assert_eq!(people.away(NodeId(3)), Some("lunch␇"));
+        people.spoke(NodeId(3), "back");
+        assert_eq!(people.away(NodeId(3)), None);
+        people.spoke(NodeId(3), "/away tea");
+        people.spoke(NodeId(3), "/away");
+        assert_eq!(people.away(NodeId(3)), None);
     }
 
     #[test]

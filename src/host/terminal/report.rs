@@ -33,6 +33,14 @@ pub fn answer(question: &Question, status: &Status, people: &People) -> Vec<Stri
     }
 }
 
+/// What a node is short of when it cannot write, by the reason that the disk gave.
+pub(super) fn shortage(reason: &str) -> &'static str {
+    match reason.contains("ulimit") {
+        true => "too many files are open",
+        false => "the disk is full",
+    }
+}
+
 /// The ring with its members in order; with `verbose` the counters too.
 fn ring(status: &Status, people: &People, verbose: bool) -> Vec<String> {
     let mut lines = vec![head(status, people)];
@@ -137,21 +145,21 @@ pub fn stranger(stranger: &Stranger) -> String {
 }
 
 fn counters(counters: &Counters) -> Vec<String> {
-    let refused: Vec<String> = counters
-        .refused
-        .iter()
-        .filter(|(_, number)| *number > 0)
-        .map(|(reason, number)| format!("{reason} {number}"))
-        .collect();
-    let refused = if refused.is_empty() {
-        "none".to_string()
-    } else {
-        refused.join(", ")
+    let listed = |counts: &[(&'static str, u64)]| -> String {
+        let told = counts.iter().filter(|(_, number)| *number > 0);
+        let told: Vec<String> = told.map(|(what, number)| format!("{what} {number}")).collect();
+        if told.is_empty() {
+            "none".into()
+        } else {
+            told.join(", ")
+        }
     };
     let mut lines = vec![
         format!(
-            "datagrams: {} sent, {} accepted; refused: {refused}",
-            counters.sent, counters.accepted
+            "datagrams: {} sent, {} accepted; refused: {}",
+            counters.sent,
+            counters.accepted,
+            listed(&counters.refused)
         ),
         format!(
             "repaired: {} for others, {} for me; tokens sent again: {}; messages delivered: {}",
@@ -160,6 +168,8 @@ fn counters(counters: &Counters) -> Vec<String> {
             counters.tokens_resent,
             counters.delivered
         ),
+        format!("turned away at a limit: {}", listed(&counters.limited)),
+        format!("at this machine: {}", listed(&counters.machine)),
     ];
     lines.extend(
         counters
@@ -172,11 +182,12 @@ fn counters(counters: &Counters) -> Vec<String> {
 
 /// Who is in the ring, on one line.
 fn who(status: &Status, people: &People) -> Vec<String> {
-    let shown: Vec<String> = status
-        .members
-        .iter()
-        .map(|member| label(member, people))
-        .collect();
+    let shown = status.members.iter().map(|member| {
+        let away = people.away(member.member.id);
+        let away = away.map_or_else(String::new, |reason| format!(" (away: {reason})"));
+        label(member, people) + &away
+    });
+    let shown: Vec<String> = shown.collect();
     let line = match shown.len() {
         0 => "nobody yet: no ring".to_string(),
         here => format!("{here} here: {}", shown.join(", ")),
@@ -213,7 +224,8 @@ pub fn why(why: &Why, people: &People) -> String {
         Why::Nothing => "nothing: every line of yours is held by all".to_string(),
         Why::OwnDisk => "your line is being synced to this node's disk".to_string(),
         Why::DiskFull(reason) => format!(
-            "the disk is full ({}); free some room, and sending goes on by itself",
+            "{} ({}); free some room, and sending goes on by itself",
+            shortage(reason),
             visible::line(reason)
         ),
         Why::Gathering(missing) if missing.is_empty() => {
@@ -299,6 +311,8 @@ mod tests {
                 "ordered up to #42, held by all up to #41; 2 lines waiting; 42 messages in the replica",
                 "datagrams: 10 sent, 20 accepted; refused: bad_checksum 3, truncated 1",
                 "repaired: 0 for others, 0 for me; tokens sent again: 0; messages delivered: 0",
+                "turned away at a limit: line not taken 2",
+                "at this machine: lost by chaos 7",
             ]
         );
         assert_eq!(ask(Question::Ring { verbose: false }).len(), 4);

@@ -139,6 +139,8 @@ pub fn status(why: Why) -> Status {
             refused: vec![("bad_checksum", 3), ("truncated", 1)],
             sent: 10,
             accepted: 20,
+            limited: vec![("line not taken", 2)],
+            machine: vec![("lost by chaos", 7)],
             ..Counters::default()
         },
     }

@@ -26,7 +26,6 @@ use super::visible;
 use crate::node::face::{Moved, Notice, Status};
 use crate::words::{MessageId, NodeId, Position};
 use late::Late;
-pub use message::ACTION;
 use protocol::Token;
 use ticks::Ticks;
 
@@ -205,7 +204,8 @@ impl View {
                 self.answer(&[line]);
             }
             Notice::DiskFull(reason) => self.alarm(&format!(
-                "the disk is full ({}): nothing new is sent until there is room, and nothing is lost",
+                "{} ({}): nothing new is sent until there is room, and nothing is lost",
+                report::shortage(reason),
                 visible::line(reason)
             )),
             Notice::DiskRoom => self.alarm("there is room on the disk again"),

@@ -38,6 +38,12 @@ fn commands_take_their_arguments() {
     assert_eq!(slash("/part sala"), Slash::Part(Some("sala".into())));
     assert_eq!(slash("/nick ana maria"), Slash::Nick("ana maria".into()));
     assert_eq!(slash("/me acena"), Slash::Me("acena".into()));
+    assert_eq!(slash("/topic"), Slash::Topic(None));
+    assert_eq!(slash("/tema café às 4"), Slash::Topic(Some("café às 4".into())));
+    assert_eq!(slash("/away lunch"), Slash::Away(Some("lunch".into())));
+    assert_eq!(slash("/ausente"), Slash::Away(None));
+    assert_eq!(slash("/buscar two words"), Slash::Search("two words".into()));
+    assert!(wrong("/search").starts_with("use: /search WORDS"));
     assert_eq!(slash("/history 5"), Slash::History(Some(5)));
     assert_eq!(slash("/ring"), Slash::Ring { verbose: false });
     assert_eq!(slash("/ring -v"), Slash::Ring { verbose: true });

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{Level, Shown, View};
+use crate::host::terminal::marked::Marked;
 use crate::host::terminal::visible;
 use crate::replica::content::Content;
 use crate::replica::record::Record;
@@ -13,9 +14,6 @@ const ECHO_COLUMNS: usize = 60;
 
 /// Where the further lines of a message begin: nothing that starts there can look like a message of its own.
 const CONTINUED: &str = "    │ ";
-
-/// How a text begins that says what one does.
-pub const ACTION: &str = "/me ";
 
 /// How a message comes to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +62,10 @@ impl View {
         let late = came == Came::Late;
         let from = record.id.sender.id;
         match came {
-            Came::InOrder => self.people.learn(from, &content.name),
+            Came::InOrder => {
+                self.people.learn(from, &content.name);
+                self.people.spoke(from, &content.text);
+            }
             // The name of now is another one, perhaps.
             Came::Late | Came::Before => self.people.learn_if_unknown(from, &content.name),
         }
@@ -115,9 +116,12 @@ impl View {
         } else {
             self.manner.style.name(from.0, &who)
         };
-        match text.strip_prefix(ACTION) {
-            Some(action) => format!("* {who} {}", self.text(action)),
-            None => format!("{who} {}", self.text(text)),
+        match Marked::read(text) {
+            Marked::Plain(text) => format!("{who} {}", self.text(text)),
+            Marked::Action(action) => format!("* {who} {}", self.text(action)),
+            Marked::Topic(topic) => format!("* {who} sets the topic: {}", self.text(topic)),
+            Marked::Away(reason) => format!("* {who} is away: {}", self.text(reason)),
+            Marked::Back => format!("* {who} is back"),
         }
     }
 
