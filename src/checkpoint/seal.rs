@@ -180,4 +180,24 @@ mod tests {
         let other = seal_open(b"{\"v\":1,\"other\":2".to_vec());
         assert!(matches!(unseal::<Example>(&other, 1), Err(SealError::Foreign(_))));
     }
+
+    #[test]
+    fn what_is_wrong_is_told_in_words() {
+        let told = [
+            (SealError::Empty, "it is empty"),
+            (SealError::Cut, "it is cut off"),
+            (SealError::WrongSum, "its sum does not match"),
+            (
+                SealError::Future(7),
+                "it has version 7, which this program does not know; use a newer roda",
+            ),
+            (
+                SealError::Foreign("its ring is \"x\"".into()),
+                "its ring is \"x\"",
+            ),
+        ];
+        for (error, words) in told {
+            assert_eq!(error.to_string(), words);
+        }
+    }
 }

@@ -280,4 +280,44 @@ mod tests {
         let backwards = crate::checkpoint::seal_open(backwards);
         assert_eq!(read(&backwards), Err(foreign("range", "52..51")));
     }
+
+    /// The example with this instead of its last range, sealed again.
+    fn with_range(range: &str) -> Result<Snapshot, SealError> {
+        let text = String::from_utf8(example().to_bytes()).unwrap();
+        let body = &text[..text.rfind(",\"sum\"").unwrap()];
+        read(&crate::checkpoint::seal_open(
+            body.replace("[52,52]", range).into_bytes(),
+        ))
+    }
+
+    #[test]
+    fn a_range_may_be_one_number_but_not_backwards_nor_without_end() {
+        let last = |seq| {
+            Some(Position {
+                ring: ring_of_epoch(4),
+                seq: Seq(seq),
+            })
+        };
+        assert_eq!(with_range("[52,52]").unwrap().state.written.last(), last(52));
+        assert_eq!(with_range("[52,53]").unwrap().state.written.last(), last(53));
+        assert_eq!(with_range("[52,51]"), Err(foreign("range", "52..51")));
+        let (before_last, end) = (u64::MAX - 1, u64::MAX);
+        let longest = with_range(&format!("[52,{before_last}]")).unwrap();
+        assert_eq!(longest.state.written.last(), last(before_last));
+        assert_eq!(
+            with_range(&format!("[52,{end}]")),
+            Err(foreign("range", &format!("52..{end}")))
+        );
+    }
+
+    #[test]
+    fn words_that_mean_nothing_are_named() {
+        assert_eq!(ring("4.1"), Err(foreign("ring", "4.1")));
+        assert_eq!(time("noon"), Err(foreign("time", "noon")));
+        assert_eq!(
+            time("1969-12-31T23:59:59Z"),
+            Err(foreign("time", "1969-12-31T23:59:59Z"))
+        );
+        assert_eq!(foreign("ring", "4.1").to_string(), "its ring is \"4.1\"");
+    }
 }

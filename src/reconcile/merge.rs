@@ -530,4 +530,132 @@ pub(super) mod tests {
             assert_eq!(merged(&[a, merged(&[b, c])]), all);
         }
     }
+
+    #[test]
+    fn a_replica_is_equal_only_if_nothing_is_missing_or_too_much() {
+        assert!(Tally::default().is_equal());
+        assert!(
+            Tally {
+                conflicts: 1,
+                ..Tally::default()
+            }
+            .is_equal()
+        );
+        for unequal in [
+            Tally {
+                missing: 1,
+                ..Tally::default()
+            },
+            Tally {
+                duplicates: 1,
+                ..Tally::default()
+            },
+            Tally {
+                moved: 1,
+                ..Tally::default()
+            },
+            Tally {
+                set_aside: 1,
+                ..Tally::default()
+            },
+        ] {
+            assert!(!unequal.is_equal(), "{unequal:?}");
+        }
+        let mixed = Tally {
+            missing: 1,
+            duplicates: 1,
+            moved: 1,
+            set_aside: 1,
+            conflicts: 0,
+        };
+        assert!(!mixed.is_equal());
+    }
+
+    #[test]
+    fn all_conflicts_are_counted_and_the_first_are_shown() {
+        let side = |text| {
+            (1..=CONFLICTS_SHOWN as u64 + 3)
+                .map(|i| (i, i, text))
+                .collect::<Replica<'_>>()
+        };
+        let (outcome, _) = merge_all(&[side("a"), side("b")]);
+        assert_eq!((outcome.conflicts, outcome.shown.len()), (23, CONFLICTS_SHOWN));
+        assert_eq!(
+            outcome
+                .tallies
+                .iter()
+                .map(|tally| tally.conflicts)
+                .collect::<Vec<_>>(),
+            [23, 23]
+        );
+        assert_eq!(
+            (outcome.tallies[0].set_aside, outcome.tallies[1].set_aside),
+            (0, 23)
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_beaten_after_it_came_twice_is_set_aside_once() {
+        // The replica with the higher line is read first, since streams of one key come in their order.
+        let (outcome, sink) = merge_all(&[vec![(1, 1, "b"), (1, 1, "b")], vec![(1, 1, "a")]]);
+        assert_eq!(sink.kept, lines(&vec![(1, 1, "a")]));
+        assert_eq!(sink.aside, [(0, record(1, 1, "b").line())]);
+        let tally = &outcome.tallies[0];
+        assert_eq!(
+            (tally.duplicates, tally.set_aside, tally.missing, tally.conflicts),
+            (1, 1, 0, 1)
+        );
+        assert_eq!(
+            outcome.tallies[1],
+            Tally {
+                conflicts: 1,
+                ..Tally::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_conflict_of_one_key_leaves_the_next_key_alone() {
+        let (outcome, _) = merge_all(&[vec![(1, 1, "a"), (2, 2, "c")], vec![(1, 1, "b")]]);
+        assert_eq!(outcome.conflicts, 1);
+        let missing: Vec<u64> = outcome.tallies.iter().map(|tally| tally.missing).collect();
+        assert_eq!(missing, [0, 1]);
+    }
+
+    #[test]
+    fn contents_of_watched_ids_are_kept_as_long_as_there_is_room() {
+        let (mut watched, line) = (Watched::default(), record(1, 1, "a").line());
+        let id = record(1, 1, "a").id;
+        watched.note(id, &line, 0..1);
+        assert!(watched.is_empty() && !watched.same_content(id, &line));
+        watched.add(id);
+        assert!(
+            !watched.is_empty() && !watched.same_content(id, &line),
+            "nothing is noted yet"
+        );
+        let body = RecordView::parse(&line).unwrap().body.len();
+        watched.bytes = WATCHED_BYTES_MAX - body + 1;
+        watched.note(id, &line, 0..1);
+        assert_eq!(
+            (watched.same_content(id, &line), watched.bytes),
+            (false, WATCHED_BYTES_MAX - body + 1)
+        );
+        watched.bytes -= 1;
+        watched.note(id, &line, 0..2);
+        assert_eq!(
+            (watched.same_content(id, &line), watched.bytes),
+            (true, WATCHED_BYTES_MAX)
+        );
+        assert!(!watched.same_content(id, &record(1, 1, "b").line()));
+        assert_eq!(watched.ids[&id].holders, BTreeSet::from([0, 1]));
+    }
+
+    #[test]
+    fn no_more_ids_are_watched_than_there_is_room_for() {
+        let (mut watched, id) = (Watched::default(), |counter| record(counter, 1, "").id);
+        (1..=WATCHED_IDS_MAX as u64).for_each(|counter| watched.add(id(counter)));
+        assert!(watched.ids.contains_key(&id(WATCHED_IDS_MAX as u64)));
+        watched.add(id(WATCHED_IDS_MAX as u64 + 1));
+        assert_eq!(watched.ids.len(), WATCHED_IDS_MAX);
+    }
 }

@@ -414,4 +414,149 @@ copy.jsonl: 7 lines more than once
         );
         assert_eq!(summary["equal"], false);
     }
+
+    fn live(node: u16, received: u64, result: Result) -> ReplicaReport {
+        ReplicaReport::of_live(LiveReplica {
+            node,
+            address: "127.0.0.1:4000".parse().unwrap(),
+            records: 10,
+            missing: 2,
+            out_of_order: 3,
+            received,
+            result,
+        })
+    }
+
+    fn verdict(results: &[Result], checked: bool) -> String {
+        let replicas = results.iter().map(|&result| live(1, 0, result)).collect();
+        let report = Report {
+            replicas,
+            messages: 9,
+            conflicts: 0,
+            shown: Vec::new(),
+            checked,
+        };
+        let equal = results
+            .iter()
+            .all(|result| matches!(result, Result::Equal | Result::Rewritten));
+        assert_eq!(report.is_equal(), equal);
+        report.table().lines().last().unwrap().to_string()
+    }
+
+    #[test]
+    fn the_verdict_says_what_happened() {
+        use super::Result::{Differs, Equal, Lost, Rewritten};
+        let all = "9 messages; 2 of 2 replicas are equal; nothing to do";
+        assert_eq!(verdict(&[Equal, Equal], true), all);
+        let rewritten = "9 messages; 1 of 2 replicas rewritten; all are equal now";
+        assert_eq!(verdict(&[Equal, Rewritten], false), rewritten);
+        let checked =
+            "9 messages; 1 of 3 replicas differ; nothing was changed, run without --check to reconcile";
+        assert_eq!(verdict(&[Equal, Rewritten, Differs], true), checked);
+        let differing = "9 messages; 2 of 2 replicas still differ: somebody talked, or there is a conflict; \
+            run again when it is quiet";
+        assert_eq!(verdict(&[Differs, Differs], false), differing);
+        let lost = "9 messages; 1 of 2 replicas lost: the node stopped answering; run again when it is back";
+        assert_eq!(verdict(&[Lost, Differs], false), lost);
+    }
+
+    #[test]
+    fn what_has_no_column_stands_below_the_table() {
+        let survey = Survey {
+            records: 5,
+            torn: true,
+            shown: vec![super::super::Damage {
+                line: 4,
+                offset: 90,
+                length: 3,
+                newline: true,
+                error: crate::replica::record::RecordError::Torn,
+            }],
+            ..Survey::default()
+        };
+        let tally = Tally {
+            moved: 1,
+            ..Tally::default()
+        };
+        let mut file = ReplicaReport::new(Some(2), "node-2.jsonl".into(), &survey, &tally);
+        assert_eq!(file.result, Result::Differs);
+        file.set_aside.push("aside.jsonl".into());
+        let notes = "node 2: 1 torn line at the end\nnode 2: 1 moved to a lower position\n\
+            node 2: line 4: the line is cut before its sum\nnode 2: set aside in aside.jsonl\n";
+        assert_eq!(file.notes(), notes);
+        assert_eq!(
+            live(3, 6, Result::Rewritten).notes(),
+            "node 3 (live): 6 messages filled in by the node itself\n"
+        );
+        assert_eq!(live(3, 0, Result::Equal).notes(), "");
+    }
+
+    #[test]
+    fn conflicts_are_described_and_the_rest_is_counted() {
+        let (id, at) = (
+            "3-9-1".parse().unwrap(),
+            crate::words::Position {
+                ring: "4.1.9".parse().unwrap(),
+                seq: crate::words::Seq(7),
+            },
+        );
+        let shown = vec![
+            Conflict::Contents(id, at),
+            Conflict::Moved(id, at),
+            Conflict::Position(id, at),
+        ];
+        let mut report = Report {
+            replicas: Vec::new(),
+            messages: 0,
+            conflicts: 3,
+            shown,
+            checked: false,
+        };
+        let told = |report: &Report| {
+            let table = report.table();
+            let lines = table.lines().filter_map(|line| line.strip_prefix("conflict: "));
+            lines.map(String::from).collect::<Vec<_>>()
+        };
+        let of_three = told(&report);
+        assert_eq!(of_three.len(), 3);
+        assert!(of_three[0].contains("more than one content") && of_three[0].contains("3-9-1"));
+        assert!(of_three[1].contains("another content") && of_three[2].contains("shares its position"));
+        report.conflicts = 5;
+        assert_eq!(told(&report)[3..], ["and 2 more"]);
+        let summary: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+        assert_eq!(
+            (
+                summary["conflicts"].as_u64(),
+                summary["conflict"].as_array().unwrap().len()
+            ),
+            (Some(5), 3)
+        );
+    }
+
+    #[test]
+    fn the_summary_counts_every_result_and_files_lack_what_live_nodes_have() {
+        let mut report = report(0);
+        report.replicas.push(live(3, 0, Result::Rewritten));
+        report.replicas.push(live(4, 0, Result::Lost));
+        report.files_lack(5);
+        let missing: Vec<u64> = report.replicas.iter().map(|replica| replica.missing).collect();
+        assert_eq!(missing, [5, 5, 2, 2]);
+        let json = report.json();
+        let summary: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+        let number = |key: &str| summary[key].as_u64().unwrap();
+        assert_eq!(
+            (number("replicas"), number("messages"), number("differing")),
+            (4, 1200, 2)
+        );
+        assert_eq!((number("rewritten"), number("live"), number("lost")), (1, 2, 1));
+        let words: Vec<String> = report
+            .table()
+            .lines()
+            .skip(1)
+            .take(4)
+            .map(|line| line.rsplit(' ').next().unwrap().into())
+            .collect();
+        assert_eq!(words, ["differs", "differs", "rewritten", "lost"]);
+        assert!(report.table().contains("node 3 (live)"));
+    }
 }

@@ -287,4 +287,56 @@ pub(super) mod tests {
     fn a_line_longer_than_the_buffer_is_sorted_too() {
         assert_eq!(sort([3, 1, 2].into_iter(), 1), (2, vec![1, 2, 3]));
     }
+
+    /// The scratch space and the sections that so many runs, of one line each, come to.
+    fn runs_of_one(count: u64) -> Sorted<Vec<u8>> {
+        let mut sorter = Sorter::with_buffer(Vec::new(), 1);
+        for seq in (1..=count).rev() {
+            let Record { id, position, .. } = record(seq, seq, "x");
+            sorter
+                .push(Key { position, id }, &record(seq, seq, "x").line())
+                .unwrap();
+        }
+        sorter.finish().unwrap()
+    }
+
+    #[test]
+    fn runs_are_merged_when_there_are_enough_of_a_size_and_not_before() {
+        let fan_in = FAN_IN as u64;
+        assert_eq!(runs_of_one(fan_in - 1).runs.len(), FAN_IN - 1);
+        assert_eq!(runs_of_one(fan_in).runs.len(), 1);
+        assert_eq!(runs_of_one(fan_in + 1).runs.len(), 2);
+        // A merged run is of another size than a fresh one: 32 fresh ones make the second merged run.
+        assert_eq!(runs_of_one(2 * fan_in - 1).runs.len(), FAN_IN);
+        assert_eq!(runs_of_one(2 * fan_in).runs.len(), 2);
+        assert_eq!(runs_of_one(fan_in * fan_in).runs.len(), 1);
+    }
+
+    #[test]
+    fn a_full_buffer_writes_its_lower_three_quarters() {
+        let line = record(1, 1, "x").line().len();
+        let mut sorter = Sorter::with_buffer(Vec::new(), 4 * line);
+        let push = |seq: u64, sorter: &mut Sorter<Vec<u8>>| {
+            let Record { id, position, .. } = record(seq, seq, "x");
+            sorter
+                .push(Key { position, id }, &record(seq, seq, "x").line())
+                .unwrap();
+        };
+        (1..=4).for_each(|seq| push(seq, &mut sorter));
+        assert_eq!((sorter.entries.len(), sorter.scratch.len()), (4, 0));
+        push(5, &mut sorter);
+        assert_eq!((sorter.entries.len(), sorter.scratch.len()), (2, 3 * (line + 1)));
+        assert_eq!(sorter.lines.len(), 2 * line);
+    }
+
+    #[test]
+    fn large_writes_are_gathered_and_none_is_lost() {
+        let mut appender = Appender::default();
+        let mut scratch: Vec<u8> = Vec::new();
+        let line = vec![b'x'; APPEND_BYTES - 2];
+        appender.append(&mut scratch, &line).unwrap();
+        assert_eq!((scratch.len(), appender.pending.len()), (0, APPEND_BYTES - 1));
+        appender.append(&mut scratch, b"").unwrap();
+        assert_eq!((scratch.len(), appender.pending.len()), (APPEND_BYTES, 0));
+    }
 }

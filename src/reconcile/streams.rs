@@ -105,3 +105,50 @@ impl<R: BufRead> Streams<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::merge::tests::record;
+
+    fn streams(files: &[&[u64]]) -> Streams<std::io::Cursor<Vec<u8>>> {
+        let file = |seqs: &&[u64]| {
+            let mut bytes = Vec::new();
+            seqs.iter()
+                .for_each(|&seq| record(seq, seq, "x").write_line(&mut bytes));
+            std::io::Cursor::new(bytes)
+        };
+        let streams = files.iter().map(file).enumerate();
+        Streams::new(
+            streams
+                .map(|(replica, bytes)| Stream::new(replica, bytes))
+                .collect(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn streams_are_read_side_by_side_in_one_order() {
+        let mut streams = streams(&[&[1, 4, 4], &[], &[2, 4]]);
+        let mut read = Vec::new();
+        while let Some(next) = streams.peek() {
+            assert_eq!(
+                next.line,
+                record(next.key.position.seq.0, next.key.position.seq.0, "x").line()
+            );
+            read.push((next.replica, next.key.position.seq.0));
+            streams.advance().unwrap();
+        }
+        assert_eq!(read, [(0, 1), (2, 2), (0, 4), (0, 4), (2, 4)]);
+        assert!(streams.advance().is_ok() && streams.peek().is_none());
+    }
+
+    #[test]
+    fn a_stream_that_goes_backwards_is_an_error() {
+        let mut streams = streams(&[&[5, 4]]);
+        let error = streams
+            .advance()
+            .expect_err("it was in order when it was surveyed");
+        assert_eq!(error.to_string(), "the file changed while it was read");
+    }
+}

@@ -203,4 +203,45 @@ mod tests {
         let error = survey(&bytes[..], &mut sorter).expect_err("a foreign version");
         assert!(matches!(error, ScanError::UnknownVersion { version: 2, line: 2 }));
     }
+
+    #[test]
+    fn only_so_many_damaged_lines_are_described() {
+        let (survey, _) = read(&b"x\n".repeat(DAMAGE_SHOWN + 3));
+        assert_eq!((survey.damaged, survey.shown.len()), (13, DAMAGE_SHOWN));
+        assert_eq!(survey.bytes, 2 * (DAMAGE_SHOWN as u64 + 3));
+        assert!(!survey.is_canonical());
+    }
+
+    #[test]
+    fn each_flaw_alone_makes_a_file_not_canonical() {
+        assert!(Survey::default().is_canonical());
+        for flawed in [
+            Survey {
+                out_of_order: 1,
+                ..Survey::default()
+            },
+            Survey {
+                damaged: 1,
+                ..Survey::default()
+            },
+            Survey {
+                torn: true,
+                ..Survey::default()
+            },
+            Survey {
+                unended: true,
+                ..Survey::default()
+            },
+        ] {
+            assert!(!flawed.is_canonical(), "{flawed:?}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_version_names_its_line_behind_damage_too() {
+        let mut bytes = file(&[1]);
+        bytes.extend_from_slice(b"garbage\ngarbage\n{\"v\":2}\n");
+        let error = survey(&bytes[..], &mut Sorter::new(Vec::new())).expect_err("a foreign version");
+        assert!(matches!(error, ScanError::UnknownVersion { version: 2, line: 4 }));
+    }
 }

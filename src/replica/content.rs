@@ -121,3 +121,73 @@ pub fn rfc3339(time: WallTime) -> String {
         Err(_) => format!("{:.3}", jiff::Timestamp::MAX),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(name: &str, room: &str, text: &str) -> Result<Content, ContentError> {
+        Content::new(NodeId(3), name, room, WallTime(1_763_733_791_482), text)
+    }
+
+    #[test]
+    fn a_content_has_its_keys_in_order_and_comes_back() {
+        let said = content("ana", "geral", "oi\n\"olá\"").unwrap();
+        let expected = "{\"from\":3,\"name\":\"ana\",\"room\":\"geral\",\
+            \"sent\":\"2025-11-21T14:03:11.482Z\",\"text\":\"oi\\n\\\"olá\\\"\"}";
+        assert_eq!(said.to_bytes(), expected.as_bytes());
+        assert_eq!(Content::from_bytes(expected.as_bytes()), Ok(said));
+    }
+
+    #[test]
+    fn a_text_may_be_as_long_as_a_message_and_no_longer() {
+        let longest = "\u{0}".repeat(TEXT_BYTES_MAX);
+        let bytes = content("a", "b", &longest).unwrap().to_bytes();
+        assert_eq!(Content::from_bytes(&bytes).unwrap().text, longest);
+        let refused = content("a", "b", &(longest + "x"));
+        assert_eq!(refused, Err(ContentError::TextTooLong(65_537)));
+        let told = refused.unwrap_err().to_string();
+        assert!(told.contains("65537 bytes, more than the 65536"), "{told}");
+    }
+
+    #[test]
+    fn a_name_and_a_room_have_1_to_64_bytes() {
+        let (longest, longer) = ("x".repeat(64), "x".repeat(65));
+        let longer = longer.as_str();
+        assert!(content(&longest, &longest, "").is_ok());
+        for (name, room, bad) in [
+            ("", "b", ""),
+            ("a", "", ""),
+            (longer, "b", longer),
+            ("a", longer, longer),
+        ] {
+            let refused = content(name, room, "oi").unwrap_err();
+            assert_eq!(refused, ContentError::BadName(bad.to_string()));
+            assert_eq!(refused.to_string(), format!("{bad:?} is no name: 1 to 64 bytes"));
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_no_content_and_the_reason_is_told() {
+        let why = |bytes: &[u8]| Content::from_bytes(bytes).unwrap_err().to_string();
+        let form = "not a message content: does not begin with \"from\" on one line";
+        assert_eq!(why(b"{\"name\":\"a\",\"from\":3}"), form);
+        let good = content("a", "b", "oi").unwrap().to_bytes();
+        assert_eq!(why(&[&good[..], b"\n"].concat()), form);
+        assert!(why(b"{\"from\":3}").contains("missing field"));
+        // Blanks may follow a JSON object, up to the longest content.
+        let blanks = |length: usize| [&good[..], &b" ".repeat(length - good.len())[..]].concat();
+        assert!(Content::from_bytes(&blanks(CONTENT_BYTES_MAX)).is_ok());
+        let longer = CONTENT_BYTES_MAX + 1;
+        assert_eq!(
+            why(&blanks(longer)),
+            format!("not a message content: {longer} bytes")
+        );
+    }
+
+    #[test]
+    fn a_time_beyond_the_calendar_is_its_end() {
+        assert_eq!(rfc3339(WallTime(0)), "1970-01-01T00:00:00.000Z");
+        assert!(rfc3339(WallTime(u64::MAX)).starts_with("9999-12-"));
+    }
+}

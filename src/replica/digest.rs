@@ -420,4 +420,28 @@ mod tests {
         assert_eq!(BlockKey::from_bytes([0xff; BlockKey::BYTES]), None);
         assert_eq!(BlockKey::LAST.seqs().1, Seq(u64::MAX));
     }
+
+    #[test]
+    fn a_lone_block_is_cut_out_of_its_range_wherever_it_stands() {
+        let only = BlockKey::of(record(3, 5000).position);
+        let digest = digest(&[(3, 5000), (3, 5001)]);
+        let (before, after) = (only.before().unwrap(), only.after().unwrap());
+        let split = |from, to| {
+            let parts = digest.split(Range { from, to }, 16);
+            let counted = parts
+                .into_iter()
+                .map(|(part, summary)| (part.from, part.to, summary.count));
+            counted.collect::<Vec<_>>()
+        };
+        let (first, last) = (BlockKey::FIRST, BlockKey::LAST);
+        let lone = (only, only, 2);
+        assert_eq!(split(first, last), [(first, before, 0), lone, (after, last, 0)]);
+        assert_eq!(split(only, last), [lone, (after, last, 0)]);
+        assert_eq!(split(first, only), [(first, before, 0), lone]);
+        assert_eq!(split(only, only), [lone]);
+        assert_eq!(
+            split(before, after),
+            [(before, before, 0), lone, (after, after, 0)]
+        );
+    }
 }

@@ -170,3 +170,101 @@ pub fn first_intervals(positions: &PositionSet) -> PositionSet {
     }
     first
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replica::digest::Digest;
+    use crate::words::{Epoch, Incarnation, Member, NodeId, RingId, Seq};
+
+    fn positions(ranges: &[(u64, u64)]) -> PositionSet {
+        let leader = Member {
+            id: NodeId(1),
+            incarnation: Incarnation(5),
+        };
+        let ring = RingId {
+            epoch: Epoch(4),
+            leader,
+        };
+        let mut positions = PositionSet::new();
+        for &(first, last) in ranges {
+            positions.insert_range(ring, Seq(first), Seq(last));
+        }
+        positions
+    }
+
+    fn part(count: u64) -> (Range, Summary) {
+        (
+            Digest::whole(),
+            Summary {
+                count,
+                hash: 0x0102_0304_0506_0708,
+            },
+        )
+    }
+
+    fn there_and_back(frame: &Frame) -> Result<Frame, Refused> {
+        Frame::from_bytes(frame.to_bytes())
+    }
+
+    #[test]
+    fn every_frame_comes_back() {
+        let (range, summary) = part(7);
+        let frames = [
+            Frame::Compare(range, summary),
+            Frame::Same,
+            Frame::Has(positions(&[(1, 4), (9, 9)])),
+            Frame::Has(positions(&[])),
+            Frame::Parts(vec![part(1), part(2)]),
+            Frame::Fetch(positions(&[(3, 8)])),
+            Frame::Records(vec![Bytes::from_static(b"a line"), Bytes::from_static(b"b")]),
+            Frame::Records(Vec::new()),
+        ];
+        for frame in frames {
+            assert_eq!(there_and_back(&frame).as_ref(), Ok(&frame));
+            let longer = [&frame.to_bytes()[..], b"x"].concat();
+            assert_eq!(
+                Frame::from_bytes(Bytes::from(longer)),
+                Err(Refused::TrailingBytes),
+                "{frame:?}"
+            );
+        }
+        assert_eq!(
+            Frame::from_bytes(Bytes::from_static(b"\x07")),
+            Err(Refused::UnknownKind)
+        );
+        assert_eq!(
+            Frame::from_bytes(Bytes::from_static(b"\x00")),
+            Err(Refused::UnknownKind)
+        );
+        assert_eq!(Frame::from_bytes(Bytes::new()), Err(Refused::Truncated));
+    }
+
+    #[test]
+    fn no_more_parts_are_read_than_four_splits_give() {
+        let parts = |count: usize| Frame::Parts(vec![part(1); count]);
+        assert!(there_and_back(&parts(4 * PARTS_MAX)).is_ok());
+        assert!(there_and_back(&parts(4 * PARTS_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn as_many_intervals_are_taken_as_fit_a_frame() {
+        let ranges: Vec<(u64, u64)> = (0..=INTERVALS_MAX as u64)
+            .map(|at| (3 * at + 1, 3 * at + 2))
+            .collect();
+        let fitting = positions(&ranges[..INTERVALS_MAX]);
+        assert_eq!(first_intervals(&positions(&ranges)), fitting);
+        assert_eq!(first_intervals(&fitting), fitting);
+        let frame = Frame::Fetch(fitting);
+        assert_eq!(there_and_back(&frame), Ok(frame));
+    }
+
+    #[test]
+    #[should_panic(expected = "at most 1024 intervals")]
+    fn more_intervals_than_fit_are_a_bug() {
+        let ranges: Vec<(u64, u64)> = (0..=INTERVALS_MAX as u64)
+            .map(|at| (3 * at + 1, 3 * at + 1))
+            .collect();
+        Frame::Has(positions(&ranges)).to_bytes();
+    }
+}

@@ -95,4 +95,13 @@ mod tests {
         assert_eq!(ids, IdSet::new());
         assert!(ids.is_empty());
     }
+
+    #[test]
+    fn a_set_with_an_id_is_not_empty() {
+        let mut ids = IdSet::new();
+        ids.insert(id(1, 4));
+        ids.insert(id(1, 9));
+        assert!(ids.remove(id(1, 4)) && !ids.is_empty() && ids.contains(id(1, 9)));
+        assert_eq!(ids.len(), 1);
+    }
 }

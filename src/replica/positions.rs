@@ -238,4 +238,35 @@ mod tests {
         assert_eq!(all.take_first(6), set(&[(1, 1, 3), (1, 5, 5), (2, 6, 7)]));
         assert_eq!(set(&[(1, 1, 3), (2, 4, 4)]).take_first(u64::MAX).len(), 4);
     }
+
+    #[test]
+    fn what_is_in_the_set_is_found_ring_by_ring() {
+        let mut some = set(&[(1, 3, 5), (2, 6, 9), (4, 1, 1)]);
+        assert!(some.contains(at(1, 5)) && !some.contains(at(1, 6)) && !some.contains(at(3, 3)));
+        assert!(!some.insert(at(2, 9)) && some.insert(at(2, 10)) && !some.is_empty());
+        assert_eq!(some.get(&ring(2)).map(Intervals::len), Some(5));
+        assert_eq!(some.get(&ring(3)), None);
+        let between = |first, last| {
+            let ranges = some.ranges_between(ring(first), ring(last));
+            ranges
+                .map(|(ring, from, to)| (ring.epoch.0, from.0, to.0))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(between(1, 2), [(1, 3, 5), (2, 6, 10)]);
+        assert_eq!(between(2, 4), [(2, 6, 10), (4, 1, 1)]);
+        assert_eq!(between(3, 3), []);
+        some.remove_ring(&ring(2));
+        assert_eq!(some, set(&[(1, 3, 5), (4, 1, 1)]));
+        some.remove_ring(&ring(1));
+        some.remove_ring(&ring(4));
+        assert!(some.is_empty());
+    }
+
+    #[test]
+    fn a_ring_that_is_left_with_numbers_stays() {
+        let mut some = set(&[(1, 3, 4)]);
+        assert!(some.remove(at(1, 3)));
+        assert_eq!(some, set(&[(1, 4, 4)]));
+        assert!(!some.remove(at(2, 4)));
+    }
 }

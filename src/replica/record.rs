@@ -508,4 +508,69 @@ mod tests {
         assert!(!new(b"{"));
         assert!(!new(b""));
     }
+
+    #[test]
+    fn an_epoch_and_a_number_leave_their_top_bits_free() {
+        let parse = |epoch: u64, seq: u64| {
+            let keys =
+                format!("{{\"v\":1,\"id\":\"3-1-17\",\"ring\":\"{epoch}.1.1\",\"seq\":{seq},\"from\":3");
+            Record::parse(&summed(&keys)).map(|record| (record.position.ring.epoch.0, record.position.seq.0))
+        };
+        let largest = (1 << 62) - 1;
+        assert_eq!(parse(largest, largest), Ok((largest, largest)));
+        let refused = Err(RecordError::NotARecord("an epoch or number below 2^62"));
+        assert_eq!(parse(largest + 1, 1), refused);
+        assert_eq!(parse(1, largest + 1), refused);
+    }
+
+    #[test]
+    fn the_longest_content_and_the_longest_line_are_good_and_one_byte_more_is_not() {
+        let Record { id, position, .. } = sample();
+        let content = |length: usize| {
+            let text = "x".repeat(length - "{\"from\":3,\"text\":\"\"}".len());
+            Bytes::from(format!("{{\"from\":3,\"text\":\"{text}\"}}"))
+        };
+        let longest = Record::new(id, position, content(CONTENT_BYTES_MAX)).unwrap();
+        assert_eq!(Record::parse(&longest.line()), Ok(longest.clone()));
+        let longer = Record::new(id, position, content(CONTENT_BYTES_MAX + 1));
+        let most = "a content of at most CONTENT_BYTES_MAX bytes";
+        assert_eq!(longer, Err(RecordError::NotARecord(most)));
+        let around = longest.line().len() - CONTENT_BYTES_MAX;
+        let of_length = |length: usize| {
+            Record {
+                id,
+                position,
+                content: content(length - around),
+            }
+            .line()
+        };
+        let line = of_length(LINE_BYTES_MAX);
+        assert_eq!((line.len(), Record::parse(&line).is_ok()), (LINE_BYTES_MAX, true));
+        let most = "a line of at most LINE_BYTES_MAX bytes";
+        let refused = Record::parse(&of_length(LINE_BYTES_MAX + 1));
+        assert_eq!(refused, Err(RecordError::NotARecord(most)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_words() {
+        let told = [
+            (RecordError::Torn, "the line is cut before its sum"),
+            (
+                RecordError::WrongSum {
+                    written: 0xab,
+                    computed: 0xcd,
+                },
+                "the line's sum is 000000ab, but its bytes sum up to 000000cd",
+            ),
+            (RecordError::NotUtf8 { at: 7 }, "byte 7 of the line is not UTF-8"),
+            (
+                RecordError::UnknownVersion(2),
+                "the line is of format version 2; this program knows only 1",
+            ),
+            (RecordError::NotARecord("a seq"), "not a record: expected a seq"),
+        ];
+        for (error, words) in told {
+            assert_eq!(error.to_string(), words);
+        }
+    }
 }

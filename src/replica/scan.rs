@@ -337,4 +337,87 @@ mod tests {
         let lines = scan(&bytes);
         assert!(matches!(lines[1].line, Line::TornTail { .. }));
     }
+
+    #[test]
+    fn a_line_of_the_greatest_length_is_whole_and_one_byte_more_is_too_long() {
+        for (length, too_long) in [(LINE_BYTES_MAX, false), (LINE_BYTES_MAX + 1, true)] {
+            for end in [&b"\n"[..], b""] {
+                let bytes = [&vec![b'x'; length][..], end].concat();
+                let mut scan = Scan::new(&bytes[..]);
+                let raw = scan.next_raw().unwrap().unwrap();
+                assert_eq!((raw.too_long, raw.bytes.len()), (too_long, LINE_BYTES_MAX));
+                assert_eq!((raw.length, raw.newline), (bytes.len() as u64, end == b"\n"));
+                assert_eq!(scan.last_bytes(), &bytes[..LINE_BYTES_MAX]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_damaged_whatever_its_beginning_says() {
+        let raw = RawLine {
+            offset: 0,
+            length: 9,
+            newline: true,
+            bytes: b"",
+            too_long: true,
+        };
+        let long = RecordError::NotARecord("a line of at most LINE_BYTES_MAX bytes");
+        assert_eq!(raw.judge(Ok(1)), Err(long));
+        assert_eq!(raw.judge::<u8>(Err(RecordError::Torn)), Err(long));
+        let foreign = RecordError::UnknownVersion(2);
+        assert_eq!(raw.judge::<u8>(Err(foreign)), Err(foreign));
+        let fitting = RawLine {
+            too_long: false,
+            ..raw
+        };
+        assert_eq!(fitting.judge(Ok(1)), Ok(1));
+        assert_eq!(
+            fitting.judge::<u8>(Err(RecordError::Torn)),
+            Err(RecordError::Torn)
+        );
+    }
+
+    #[test]
+    fn reading_begins_at_an_offset_and_lines_are_counted() {
+        let bytes = file(&[1, 2]);
+        let mut scan = Scan::from_offset(&bytes[..], 1000);
+        assert_eq!(scan.lines_read(), 0);
+        let first = scan.next_line().unwrap().unwrap();
+        let second = scan.next_line().unwrap().unwrap();
+        assert_eq!((first.offset, second.offset), (1000, 1000 + first.length));
+        assert_eq!((scan.next_line().unwrap(), scan.lines_read()), (None, 2));
+    }
+
+    /// A reader that is interrupted before each piece, and breaks where its bytes end.
+    struct Interrupted<'a>(&'a [u8], bool);
+
+    impl io::Read for Interrupted<'_> {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            unreachable!("a scan reads from the buffer")
+        }
+    }
+
+    impl BufRead for Interrupted<'_> {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            self.1 = !self.1;
+            match (self.1, self.0) {
+                (true, _) => Err(io::ErrorKind::Interrupted.into()),
+                (false, b"") => Err(io::Error::other("the disk is gone")),
+                (false, bytes) => Ok(&bytes[..bytes.len().min(10)]),
+            }
+        }
+
+        fn consume(&mut self, amount: usize) {
+            self.0 = &self.0[amount..];
+        }
+    }
+
+    #[test]
+    fn an_interruption_is_passed_over_and_an_error_is_told() {
+        let bytes = file(&[1]);
+        let mut scan = Scan::new(Interrupted(&bytes, false));
+        assert_eq!(scan.next_line().unwrap().unwrap().line, Line::Record(record(1)));
+        let error = scan.next_line().expect_err("the disk is gone");
+        assert_eq!(error.to_string(), "the disk is gone");
+    }
 }

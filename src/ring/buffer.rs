@@ -209,4 +209,62 @@ mod tests {
         buffer.forget_above(Seq(3));
         assert_eq!((buffer.highest(), buffer.bytes()), (Seq(3), 0));
     }
+
+    #[test]
+    fn numbers_begin_where_the_ring_begins() {
+        let mut buffer = buffer(10, &[]);
+        assert_eq!((buffer.kept_from(), buffer.received_up_to()), (Seq(10), Seq(9)));
+        assert_eq!((buffer.highest(), buffer.bytes()), (Seq(9), 0));
+        assert!(buffer.has(Seq(9)) && !buffer.has(Seq(10)) && buffer.get(Seq(9)).is_none());
+        // The last number that fits, and no further one.
+        assert!(buffer.insert(chunk(10 + SPAN_MAX - 1)));
+        assert_eq!((buffer.highest(), buffer.bytes()), (Seq(10 + SPAN_MAX - 1), 1));
+        assert!(!buffer.insert(chunk(10 + SPAN_MAX)));
+        assert_eq!(buffer.received_up_to(), Seq(9));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_had_and_no_longer_counted() {
+        let mut buffer = buffer(5, &[5, 6, 7, 9]);
+        assert_eq!(buffer.bytes(), 4);
+        buffer.forget_up_to(Seq(6));
+        assert_eq!((buffer.kept_from(), buffer.bytes()), (Seq(7), 2));
+        assert_eq!(buffer.get(Seq(7)).map(|chunk| chunk.seq), Some(Seq(7)));
+        assert!(buffer.has(Seq(6)) && buffer.get(Seq(6)).is_none() && !buffer.insert(chunk(6)));
+        // Everything received, so nothing is left but the number.
+        buffer.forget_above(Seq(7));
+        buffer.forget_up_to(Seq(7));
+        assert_eq!(
+            (buffer.kept_from(), buffer.highest(), buffer.bytes()),
+            (Seq(8), Seq(7), 0)
+        );
+        assert!(buffer.insert(chunk(8)));
+        assert_eq!((buffer.received_up_to(), buffer.highest()), (Seq(8), Seq(8)));
+    }
+
+    #[test]
+    fn what_lies_above_is_dropped_down_to_the_number_but_not_below_what_was_received() {
+        let mut gapped = buffer(1, &[1, 2, 4, 6, 7]);
+        gapped.forget_above(Seq(6));
+        assert_eq!((gapped.highest(), gapped.bytes()), (Seq(6), 4));
+        assert!(gapped.has(Seq(6)) && !gapped.has(Seq(7)));
+        gapped.forget_above(Seq(1));
+        assert_eq!(
+            (gapped.highest(), gapped.received_up_to(), gapped.bytes()),
+            (Seq(2), Seq(2), 2)
+        );
+        gapped.forget_above(Seq(9));
+        assert_eq!((gapped.highest(), gapped.bytes()), (Seq(2), 2));
+    }
+
+    #[test]
+    fn at_most_so_many_ranges_are_named_and_the_last_of_them_whole() {
+        let buffer = buffer(1, &[3, 4, 7, 8, 9, 12]);
+        assert_eq!(buffer.above(0), []);
+        assert_eq!(buffer.above(1), [(Seq(3), Seq(4))]);
+        assert_eq!(buffer.above(2), [(Seq(3), Seq(4)), (Seq(7), Seq(9))]);
+        assert_eq!(buffer.missing(Seq(11), 2), [(Seq(1), Seq(2)), (Seq(5), Seq(6))]);
+        assert_eq!(buffer.missing(Seq(0), 9), []);
+        assert_eq!(buffer.missing(Seq(1), 9), [(Seq(1), Seq(1))]);
+    }
 }

@@ -144,3 +144,68 @@ pub fn due_again(repeat: &mut Option<Repeat>, now: Time) -> Option<Repeat> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_deadline_is_the_earliest_of_all() {
+        let (at, repeat) = (|us| Some(Time(us)), |us| Some(Repeat::first(Time(us), 0)));
+        let mut deadlines = Deadlines {
+            loss: at(100),
+            token_again: repeat(90),
+            rest: at(80),
+            request_again: repeat(70),
+            nack_again: repeat(60),
+            join_again: at(50),
+            consensus: at(40),
+            commit_again: repeat(30),
+            beacon: at(20),
+            probe: at(10),
+            suspicion: at(8),
+            reserve: at(6),
+        };
+        let mut order = Vec::new();
+        while let Some(next) = deadlines.next() {
+            order.push(next.0);
+            let Deadlines {
+                loss,
+                rest,
+                join_again,
+                consensus,
+                beacon,
+                probe,
+                suspicion,
+                reserve,
+                ..
+            } = &mut deadlines;
+            let _ = [
+                loss, rest, join_again, consensus, beacon, probe, suspicion, reserve,
+            ]
+            .map(|time| due(time, next));
+            let Deadlines {
+                token_again,
+                request_again,
+                nack_again,
+                commit_again,
+                ..
+            } = &mut deadlines;
+            let _ =
+                [token_again, request_again, nack_again, commit_again].map(|repeat| due_again(repeat, next));
+        }
+        assert_eq!(order, [6, 8, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+    }
+
+    #[test]
+    fn a_deadline_is_taken_once_and_not_before_its_time() {
+        let mut deadline = Some(Time(5));
+        assert!(!due(&mut deadline, Time(4)) && deadline == Some(Time(5)));
+        assert!(due(&mut deadline, Time(5)) && deadline.is_none());
+        assert!(!due(&mut deadline, Time(6)));
+        let repeat = Repeat::first(Time(2), 3);
+        let mut again = Some(repeat);
+        assert_eq!((due_again(&mut again, Time(4)), again), (None, Some(repeat)));
+        assert_eq!((due_again(&mut again, Time(5)), again), (Some(repeat), None));
+    }
+}

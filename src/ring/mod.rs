@@ -39,6 +39,8 @@ mod recover;
 mod repair;
 mod state;
 mod suspicion;
+#[cfg(test)]
+mod tests;
 mod timing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

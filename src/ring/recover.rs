@@ -355,3 +355,52 @@ fn ranges_of(seqs: &[Seq]) -> Vec<(Seq, Seq)> {
     }
     ranges
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::{Incarnation, NodeId};
+
+    fn old(kept_from: u64, received_up_to: u64, above: &[(u64, u64)]) -> OldRing {
+        OldRing {
+            ring: None,
+            high: Seq(99),
+            kept_from: Seq(kept_from),
+            received_up_to: Seq(received_up_to),
+            above: above
+                .iter()
+                .map(|(first, last)| (Seq(*first), Seq(*last)))
+                .collect(),
+            delivered_up_to: Seq(0),
+        }
+    }
+
+    #[test]
+    fn a_member_has_what_it_kept_and_what_it_has_above() {
+        let old = old(5, 7, &[(9, 10), (13, 13)]);
+        let had: Vec<u64> = (0..20).filter(|seq| has(&old, Seq(*seq))).collect();
+        assert_eq!(had, [5, 6, 7, 9, 10, 13]);
+    }
+
+    #[test]
+    fn the_union_names_every_range_that_anybody_has() {
+        let member = |id| Member {
+            id: NodeId(id),
+            incarnation: Incarnation(1),
+        };
+        let members = [
+            (member(1), old(5, 7, &[(9, 10)])),
+            (member(2), old(8, 7, &[])),
+            (member(3), old(6, 6, &[])),
+        ];
+        let ranges = union(&BTreeMap::from(members));
+        assert_eq!(ranges, [(Seq(5), Seq(7)), (Seq(6), Seq(6)), (Seq(9), Seq(10))]);
+    }
+
+    #[test]
+    fn neighbours_make_a_range() {
+        let ranges = ranges_of(&[Seq(1), Seq(2), Seq(4), Seq(6), Seq(7), Seq(8)]);
+        assert_eq!(ranges, [(Seq(1), Seq(2)), (Seq(4), Seq(4)), (Seq(6), Seq(8))]);
+        assert_eq!(ranges_of(&[]), []);
+    }
+}

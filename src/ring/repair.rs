@@ -290,7 +290,7 @@ impl Ring {
     }
 
     /// The other members that may have what is missing here: those known to, or else all.
-    fn holders_by_progress(&self) -> Vec<Member> {
+    pub(super) fn holders_by_progress(&self) -> Vec<Member> {
         let Some(state) = &self.installed else {
             return Vec::new();
         };

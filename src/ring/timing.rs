@@ -180,3 +180,110 @@ impl Repeat {
         Repeat::first(now, (self.pause_us * 2).min(pause_max_us.max(self.pause_us)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_interval_is_what_the_table_says() {
+        let timing = Timing::new(200_000);
+        assert_eq!(timing.token_timeout(), 200_000);
+        assert_eq!(timing.lazy_token_timeout(3), 950_000);
+        assert_eq!(timing.consensus(), 100_000);
+        assert_eq!(timing.forming(), 200_000);
+        assert_eq!(timing.join_again(), 25_000);
+        assert_eq!(timing.request_again(), 10_000);
+        assert_eq!(timing.token_again(), 5_000);
+        assert_eq!(timing.nack_again(), 5_000);
+        assert_eq!(timing.again_max(), 50_000);
+        assert_eq!(timing.idle_rest(), 250_000);
+        assert_eq!(timing.settling_rest(), 25_000);
+        assert_eq!(timing.spin_rest(), 1_000);
+        assert_eq!(timing.beacon(), 1_000_000);
+        assert_eq!(timing.probe(), 50_000);
+        assert_eq!(timing.probe_again(), 1_000_000);
+        assert_eq!(timing.filtered(), 2_000_000);
+        assert_eq!((timing.suspicion(), timing.reserve()), (25_000, 200_000));
+    }
+
+    #[test]
+    fn a_longer_timeout_rests_longer_and_a_shorter_one_keeps_the_floors() {
+        let (long, short) = (Timing::new(1_000_000), Timing::new(20_000));
+        assert_eq!((long.idle_rest(), long.beacon()), (1_250_000, 5_000_000));
+        assert_eq!((short.idle_rest(), short.beacon()), (250_000, 1_000_000));
+    }
+
+    #[test]
+    #[should_panic(expected = "999 us is no timeout")]
+    fn less_than_a_millisecond_is_refused() {
+        assert_eq!(Timing::new(1_000).token_timeout(), 1_000);
+        Timing::new(999);
+    }
+
+    /// Timing of 200 ms whose token was here at 1 s and again after so long.
+    fn after(rotation_us: u64) -> Timing {
+        let mut timing = Timing::new(200_000);
+        timing.visited(Time(1_000_000), None);
+        timing.visited(Time(1_000_000 + rotation_us), Some(Time(900_000)));
+        timing
+    }
+
+    #[test]
+    fn the_timeout_rises_to_eight_rotations_and_no_higher_than_ten_times_itself() {
+        assert_eq!(after(25_000).token_timeout(), 200_000);
+        assert_eq!(after(25_001).token_timeout(), 200_008);
+        assert_eq!(after(100_000).token_timeout(), 800_000);
+        assert_eq!(after(10_000_000).token_timeout(), 2_000_000);
+        assert_eq!(after(100_000).lazy_token_timeout(2), 1_300_000);
+    }
+
+    #[test]
+    fn a_token_is_sent_again_after_four_rotations_within_bounds() {
+        assert_eq!(after(1_000).token_again(), 5_000);
+        assert_eq!(after(2_000).token_again(), 8_000);
+        assert_eq!(after(90_000).token_again(), 50_000);
+    }
+
+    #[test]
+    fn only_a_rotation_that_was_asked_for_is_measured_and_from_then_on() {
+        let mut timing = Timing::new(200_000);
+        timing.visited(Time(1_000_000), Some(Time(0)));
+        assert_eq!(timing.rotation_us, 0, "the first visit ends no rotation");
+        timing.visited(Time(1_500_000), None);
+        assert_eq!((timing.rotation_us, timing.token_timeout()), (0, 200_000));
+        timing.visited(Time(1_600_000), Some(Time(1_560_000)));
+        assert_eq!((timing.rotation_us, timing.token_timeout()), (40_000, 320_000));
+        timing.forget_rotation();
+        assert_eq!((timing.rotation_us, timing.token_timeout()), (0, 320_000));
+        timing.visited(Time(9_000_000), Some(Time(8_000_000)));
+        assert_eq!(timing.rotation_us, 0, "the old ring's last visit does not count");
+    }
+
+    #[test]
+    fn a_long_rotation_fades_by_a_sixteenth_a_visit() {
+        let mut timing = after(160_000);
+        assert_eq!(timing.token_timeout(), 1_280_000);
+        timing.visited(Time(1_161_000), Some(Time(0)));
+        assert_eq!((timing.rotation_us, timing.token_timeout()), (1_000, 1_200_000));
+        timing.visited(Time(1_162_000), Some(Time(0)));
+        assert_eq!(timing.token_timeout(), 8 * 140_625);
+        // However long the token was away, it counts as twice the timeout, so that it fades before long.
+        let mut timing = after(10_000_000);
+        for visit in 1..=8 {
+            timing.visited(Time(11_000_000 + visit), Some(Time(0)));
+        }
+        assert_eq!(timing.token_timeout(), 1_909_520);
+    }
+
+    #[test]
+    fn a_repetition_waits_twice_as_long_up_to_a_bound_that_is_not_below_the_first() {
+        let first = Repeat::first(Time(100), 10);
+        assert_eq!((first.at, first.pause_us), (Time(110), 10));
+        let second = first.again(Time(200), 25);
+        assert_eq!((second.at, second.pause_us), (Time(220), 20));
+        let third = second.again(Time(300), 25);
+        assert_eq!((third.at, third.pause_us), (Time(325), 25));
+        assert_eq!(third.again(Time(400), 7).pause_us, 25);
+    }
+}

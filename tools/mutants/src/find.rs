@@ -194,7 +194,8 @@ impl Finder<'_> {
             match instead {
                 Instead::Value(value) => {
                     let same: String = value.split_whitespace().collect();
-                    if same != body && !(body.is_empty() && value == "()") {
+                    let default = same == "Default::default()" && is_default(&body);
+                    if same != body && !default && !(body.is_empty() && value == "()") {
                         self.add(
                             span.clone(),
                             Change::Return(value.clone()),
@@ -215,6 +216,12 @@ impl Finder<'_> {
         inside(self);
         self.path.pop();
     }
+}
+
+/// Whether a body, without white space, is nothing but some type's default.
+fn is_default(body: &str) -> bool {
+    let ty = body.strip_suffix("::default()");
+    ty.is_some_and(|ty| ty.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
 /// Whether a condition binds names: `if let … && …` must stay as it is.
@@ -412,6 +419,12 @@ mod tests {
             #[cfg(test)] mod tests { fn c() -> u8 { 4 + 4 } } \
             fn d() { let _ = [0; 5 + 5]; if let Some(x) = e && x {} }";
         assert_eq!(names(text), ["a.rs d: returns ()"]);
+    }
+
+    #[test]
+    fn what_is_its_default_already_is_left_alone() {
+        assert!(names("fn new() -> A { A::default() }").is_empty());
+        assert_eq!(names("fn new() -> A { A::new() }"), ["a.rs new: returns Default::default()"]);
     }
 
     #[test]

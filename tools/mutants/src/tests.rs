@@ -25,9 +25,9 @@ const SAMPLE_SEEDS: u64 = 100;
 /// How many times as long as without a mutant a test may compute.
 const SLOWER: f64 = 10.0;
 /// Seconds that any test may compute, and wait, besides.
-const CALM_SECS: f64 = 5.0;
+const CALM_SECS: f64 = 2.0;
 /// How many times as long as it may compute it may take in all: other programs compute too.
-const BUSY: f64 = 8.0;
+const BUSY: f64 = 40.0;
 /// Memory that a test may take, in KiB.
 const MEMORY_KIB: u64 = 4 << 20;
 

@@ -19,7 +19,7 @@ use crate::find::{Change, Mutant, read};
 const ROUNDS_MAX: usize = 25;
 /// Where the copy lies.
 const COPY: &str = "target/mutants/tree";
-/// Which mutants do not compile, by name, with the hash of their file.
+/// Which mutants do not compile, by name, with the hash of their file's code.
 const LEFT_OUT: &str = "target/mutants/left_out.json";
 
 /// What was built.
@@ -99,6 +99,11 @@ fn hash(parts: &[&str]) -> String {
     let mut hasher = DefaultHasher::new();
     parts.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
+}
+
+/// A file without the tests at its end.
+fn code(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text)
 }
 
 /// Where a mutant's own text stands in the changed file, and all that it encloses.
@@ -357,7 +362,7 @@ fn known(root: &Path, mutants: &[Mutant]) -> Result<BTreeSet<usize>, String> {
     let mut known = BTreeSet::new();
     for (at, mutant) in mutants.iter().enumerate() {
         if !hashes.contains_key(mutant.file.as_str()) {
-            hashes.insert(&mutant.file, hash(&[&read(root, &mutant.file)?]));
+            hashes.insert(&mutant.file, hash(&[code(&read(root, &mutant.file)?)]));
         }
         if noted.get(&mutant.name) == hashes.get(mutant.file.as_str()) {
             known.insert(at + 1);
@@ -375,7 +380,7 @@ fn remember(root: &Path, mutants: &[Mutant], left_out: &BTreeSet<usize>) -> Resu
     let mut noted = BTreeMap::new();
     for number in left_out {
         let mutant = &mutants[number - 1];
-        noted.insert(mutant.name.clone(), hash(&[&read(root, &mutant.file)?]));
+        noted.insert(mutant.name.clone(), hash(&[code(&read(root, &mutant.file)?)]));
     }
     put(&root.join(LEFT_OUT), &json!(noted).to_string())
 }
