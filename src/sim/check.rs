@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::disk::Disk;
+use super::fairness::Fairness;
 use super::witness::Witness;
-use crate::node::face::{Action, Notice};
+use crate::node::face::{Action, Exit, Notice};
 use crate::node::{Node, OrderDigest};
 use crate::replica::Record;
 use crate::wire::Body;
 use crate::wire::seal::To;
-use crate::words::{Member, MessageId, NodeId, Position, RingId, Seq};
+use crate::words::{Hop, Member, MessageId, NodeId, Position, RingId, Seq};
 
 /// What must hold, with what was seen so far. Every check is incremental.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,7 @@ pub struct Checker {
     over: BTreeSet<Member>,
     /// What was delivered of an old ring by those who moved on to a new one.
     moves: BTreeMap<(RingId, RingId), (Member, OrderDigest)>,
+    fairness: Fairness,
     /// How many hold a message, as last told; it never falls.
     told_held: BTreeMap<(Member, Position), u16>,
     /// Lines acknowledged as pending, with their content.
@@ -64,6 +66,7 @@ impl Checker {
     /// A life is over: it holds nothing any more.
     pub fn gone(&mut self, member: Member) {
         self.over.insert(member);
+        self.fairness.gone(member);
         self.release(member);
     }
 
@@ -83,18 +86,35 @@ impl Checker {
     ) -> Result<(), Broken> {
         self.mutual_exclusion(node)?;
         self.witness.step(node, actions, disks)?;
+        let mut stamped = None;
         for action in actions {
             match action {
-                Action::Multicast(bytes) => self.stamps(node, bytes)?,
+                Action::Multicast(bytes) => stamped = self.stamps(node, bytes)?.or(stamped),
                 Action::Notice(notice) => self.notice(node, notice, disks)?,
-                Action::Unicast(..)
-                | Action::Store(..)
-                | Action::Load(..)
-                | Action::Stream(..)
-                | Action::Exit(_) => {}
+                Action::Exit(exit) => Checker::the_later_exits(node, exit)?,
+                Action::Unicast(..) | Action::Store(..) | Action::Load(..) | Action::Stream(..) => {}
             }
         }
-        Ok(())
+        self.fairness.step(node, stamped)
+    }
+
+    /// Of two lives of one id that meet, the later one exits; an earlier one only if its place was taken, or if it
+    /// comes to a ring that has its id.
+    fn the_later_exits(node: &Node, exit: &Exit) -> Result<(), Broken> {
+        let (me, in_ring) = (node.me(), node.ring().installed().is_some());
+        match exit {
+            Exit::IdTaken { by, .. } if in_ring && by.incarnation > me.incarnation => Err(format!(
+                "one of each id: {me} exits because of {by}, which is later"
+            )),
+            Exit::Superseded { by } if by.incarnation < me.incarnation => {
+                Err(format!("one of each id: {me} exits for {by}, which is earlier"))
+            }
+            Exit::IdTaken { .. }
+            | Exit::Superseded { .. }
+            | Exit::Left
+            | Exit::QuorumDiffers { .. }
+            | Exit::MulticastFiltered => Ok(()),
+        }
     }
 
     /// In one ring at most one node holds the token.
@@ -119,15 +139,16 @@ impl Checker {
         Ok(())
     }
 
-    /// A number is given once.
-    fn stamps(&mut self, node: &Node, bytes: &Bytes) -> Result<(), Broken> {
+    /// A number is given once. Returns the hop at which numbers were given here.
+    fn stamps(&mut self, node: &Node, bytes: &Bytes) -> Result<Option<Hop>, Broken> {
         if !super::tell::is_data(bytes) {
-            return Ok(());
+            return Ok(None);
         }
         let seen = node.sealing().look_sent(To::Group, bytes.clone());
         let Ok((sender, Body::Data(data))) = seen else {
-            return Ok(());
+            return Ok(None);
         };
+        let hop = Some(data.hop);
         for chunk in data.chunks {
             let position = Position {
                 ring: data.ring,
@@ -140,7 +161,7 @@ impl Checker {
                 ));
             }
         }
-        Ok(())
+        Ok(hop)
     }
 
     fn notice(&mut self, node: &Node, notice: &Notice, disks: &BTreeMap<NodeId, Disk>) -> Result<(), Broken> {

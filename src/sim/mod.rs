@@ -8,6 +8,7 @@
 
 pub mod check;
 pub mod disk;
+mod fairness;
 pub mod merging;
 pub mod perform;
 pub mod plan;
