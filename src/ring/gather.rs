@@ -12,7 +12,7 @@ use super::bugs::{self, Bug};
 use super::deadlines::due;
 use super::{Deadlines, Output, Peer, Phase, Ring};
 use crate::wire::{Body, Join, MEMBERS_MAX, Refuse};
-use crate::words::{Member, RingId, Time};
+use crate::words::{Member, NodeId, RingId, Time};
 
 /// How often agreement may fail to lead to a commit token before the leader is counted as failed.
 const LEADER_TRIES: u32 = 3;
@@ -29,6 +29,8 @@ pub(super) struct Gather {
     failed: BTreeSet<Member>,
     /// The last view each sent.
     heard: BTreeMap<Member, View>,
+    /// Those heard that come from a ring.
+    from_rings: BTreeSet<Member>,
     /// A node that starts alone listens until then.
     listen_until: Time,
     /// How often the consensus time ran out.
@@ -76,10 +78,23 @@ impl Gather {
             .collect()
     }
 
-    /// Keeps one incarnation of each id: the newest.
-    fn drop_superseded(&mut self) {
-        let newest: BTreeMap<_, _> = self.present.iter().map(|m| (m.id, m.incarnation)).collect();
-        self.present.retain(|m| newest[&m.id] == m.incarnation);
+    /// Keeps one incarnation of each id. An earlier one that shows itself from its ring is alive, and the later one
+    /// has to go, as it will be told; else the earlier one is dead, or is defending its id itself.
+    fn keep_one_of_each_id(&mut self, me: Member) {
+        let candidates = self.candidates();
+        let mut kept: BTreeMap<NodeId, Member> = BTreeMap::new();
+        for member in candidates {
+            let Some(earlier) = kept.get(&member.id).copied() else {
+                kept.insert(member.id, member);
+                continue;
+            };
+            if self.from_rings.contains(&earlier) {
+                self.failed.extend((member != me).then_some(member));
+            } else if earlier != me {
+                self.present.remove(&earlier);
+                kept.insert(member.id, member);
+            }
+        }
     }
 }
 
@@ -116,15 +131,18 @@ impl Ring {
             Phase::Operational => 0,
         };
         let listen_until = now.after_us(self.timing.consensus());
+        let me = self.settings.me;
         let changed = true;
-        let gather = Gather {
+        let mut gather = Gather {
             present,
             failed,
             heard: BTreeMap::new(),
+            from_rings: self.installed.iter().map(|_| me).collect(),
             listen_until,
             rounds,
             changed,
         };
+        gather.keep_one_of_each_id(me);
         self.phase = Phase::Gather(gather);
         self.timing.forget_rotation();
         let back_off = if rounds > 0 {
@@ -204,16 +222,10 @@ impl Ring {
             Refuse::QuorumDiffers {
                 quorum: self.settings.quorum,
             }
-        } else if sender.incarnation < known {
-            match join.ring {
-                Some(_) => Refuse::Superseded {
-                    by: Member {
-                        id: sender.id,
-                        incarnation: known,
-                    },
-                },
-                None => Refuse::IncarnationSeen { incarnation: known },
-            }
+        } else if join.ring.is_none() && sender.incarnation < known {
+            Refuse::IncarnationSeen { incarnation: known }
+        } else if let Some(by) = self.successor_of(sender, join.ring) {
+            Refuse::Superseded { by }
         } else {
             return join.epoch.0 > self.epoch.0.saturating_add(super::JUMP_MAX);
         };
@@ -285,6 +297,9 @@ impl Ring {
         }
         let before = (gather.present.clone(), gather.failed.clone());
         gather.present.insert(sender);
+        if join.ring.is_some() {
+            gather.from_rings.insert(sender);
+        }
         if join.failed.contains(&me) {
             gather.failed.insert(sender);
             self.estranged = true;
@@ -293,7 +308,7 @@ impl Ring {
             gather
                 .failed
                 .extend(join.failed.iter().filter(|member| **member != me));
-            gather.drop_superseded();
+            gather.keep_one_of_each_id(me);
         }
         gather.failed = gather.failed.intersection(&gather.present).copied().collect();
         if gather.present.len() > MEMBERS_MAX {

@@ -100,6 +100,10 @@ pub struct Ring {
     peers: BTreeMap<Member, Peer>,
     /// The largest incarnation seen of each id.
     incarnations: BTreeMap<NodeId, Incarnation>,
+    /// The newest life of each id that was in a ring with this node, and the last such ring.
+    together: BTreeMap<NodeId, (Incarnation, RingId)>,
+    /// The newest life of each id whose place a later one took in a ring of this node, and the last ring with it.
+    superseded: BTreeMap<NodeId, (Incarnation, RingId)>,
     newcomers: Newcomers,
     /// Members whose ports were said to be closed.
     suspects: BTreeMap<Member, Suspect>,
@@ -145,6 +149,8 @@ impl Ring {
             high: settings.high,
             peers: BTreeMap::new(),
             incarnations: BTreeMap::from([(settings.me.id, settings.me.incarnation)]),
+            together: BTreeMap::new(),
+            superseded: BTreeMap::new(),
             newcomers: Newcomers::default(),
             suspects: BTreeMap::new(),
             estranged: false,
@@ -235,11 +241,37 @@ impl Ring {
         }
     }
 
-    /// Whether this member may be heard of no more: it left, or its incarnation is over.
+    /// Whether this member may be heard of no more: a later life took its place in a ring of this node. A larger
+    /// incarnation that was merely seen says nothing: both may live, on two sides of a network.
     fn is_over(&self, member: Member) -> bool {
-        self.incarnations
+        self.superseded
             .get(&member.id)
-            .is_some_and(|newest| *newest > member.incarnation)
+            .is_some_and(|(life, _)| *life >= member.incarnation)
+    }
+
+    /// The life that took this member's place. One that has meanwhile been in a ring this node does not know lives on
+    /// elsewhere, and is not over: the two meet at a merge, and the later one exits.
+    fn successor_of(&mut self, member: Member, ring: Option<RingId>) -> Option<Member> {
+        let (_, last) = *self.superseded.get(&member.id).filter(|_| self.is_over(member))?;
+        if ring.is_some_and(|ring| ring > last) {
+            self.superseded.remove(&member.id);
+            return None;
+        }
+        let incarnation = self.together.get(&member.id)?.0;
+        Some(Member {
+            id: member.id,
+            incarnation,
+        })
+    }
+
+    /// A ring is installed: who is in it with this node, and whose place they took.
+    fn note_together(&mut self, ring: RingId, members: &[Member]) {
+        for member in members {
+            let before = self.together.insert(member.id, (member.incarnation, ring));
+            if let Some(before) = before.filter(|(life, _)| *life < member.incarnation) {
+                self.superseded.insert(member.id, before);
+            }
+        }
     }
 
     /// Remembers where a member is.

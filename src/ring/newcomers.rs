@@ -106,12 +106,7 @@ impl Ring {
         if mine || !self.leads_for(sender) {
             return;
         }
-        if self.is_over(sender) {
-            let incarnation = self.incarnations[&sender.id];
-            let by = Member {
-                id: sender.id,
-                incarnation,
-            };
+        if let Some(by) = self.successor_of(sender, Some(ring)) {
             self.out
                 .push(Output::Unicast(from, Body::Refuse(Refuse::Superseded { by })));
             return;

@@ -338,6 +338,9 @@ impl Ring {
             .map_or(Vec::new(), |state| state.members.clone());
         self.newcomers.new_ring(&members);
         self.forget_suspects(&members);
+        if let Some(ring) = self.installed.as_ref().map(|state| state.id) {
+            self.note_together(ring, &members);
+        }
         if !self.queue.is_empty() || self.leaving {
             self.request(now);
         }
