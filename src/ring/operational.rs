@@ -115,10 +115,7 @@ impl Ring {
     pub(super) fn visit(&mut self, now: Time) {
         let recovered = self.has_recovered();
         if let Phase::Recover(recovering) = &mut self.phase {
-            let me = recovering.state.me;
-            // What is news here must not wait on its way.
-            recovering.state.unchanged = recovering.state.rows[me].recovered == recovered;
-            recovering.state.rows[me].recovered = recovered;
+            recovering.note_progress(now, recovered);
             let early = recovered && bugs::on(Bug::InstalledTooEarly);
             if !recovering.state.rows.iter().all(|row| row.recovered) && !early {
                 self.go_on(now);

@@ -4,7 +4,7 @@ use super::bugs::{self, Bug};
 use super::deadlines::{due, due_again};
 use super::state::{Passed, RingState};
 use super::timing::Repeat;
-use super::{Deadlines, Output, Ring};
+use super::{Deadlines, Output, Phase, Ring};
 use crate::wire::{Body, Pace, RANGES_MAX, Request, Token};
 use crate::words::{Hop, Member, Seq, Time};
 
@@ -182,8 +182,8 @@ impl Ring {
         }
         self.deadlines.rest = None;
         self.deadlines.token_again = Some(Repeat::first(now, token_again));
-        if !operational {
-            self.deadlines.loss = Some(now.after_us(self.timing.forming()));
+        if let Phase::Recover(recovering) = &self.phase {
+            self.deadlines.loss = Some(recovering.progress().after_us(self.timing.forming()));
         } else if !self.queue.is_empty() && self.may_grant() {
             self.request(now);
         }

@@ -13,7 +13,7 @@ use super::commit::{hash_sent, old_rings};
 use super::state::{Holding, RingState};
 use super::timing::Repeat;
 use super::{Deadlines, Installed, Output, Phase, Ring};
-use crate::wire::{Body, Commit, OldRing, Pace, RANGES_MAX, Token};
+use crate::wire::{Body, Commit, OldRing, Pace, RANGES_MAX, Token, TokenRow};
 use crate::words::{Hop, Member, RingId, Seq, Time};
 
 /// A new ring whose members still exchange what is left of their old ones.
@@ -31,6 +31,42 @@ pub(super) struct Recovering {
     asked: usize,
     /// The commit token that I forwarded.
     pub(super) sent_commit: Option<(Member, Commit)>,
+    /// Something came, or was stored, since the token was here last.
+    pub(super) moved_on: bool,
+    /// How many steps this node's recovery made, as its row tells them.
+    steps: u16,
+    /// What the rows said of everybody's progress when the token was here last.
+    seen: u64,
+    /// When anybody's recovery got on last. A token that goes round is no progress.
+    progress: Time,
+}
+
+impl Recovering {
+    /// The token is here: tells the own progress on it, and looks for that of the others. While a ring recovers,
+    /// nobody sends messages, and each row's count of sent datagrams counts the steps of its member's recovery.
+    pub(super) fn note_progress(&mut self, now: Time, recovered: bool) {
+        let row = &mut self.state.rows[self.state.me];
+        let news = std::mem::take(&mut self.moved_on) || (recovered && !row.recovered);
+        // What is news here must not wait on its way.
+        self.state.unchanged = !news;
+        row.recovered = recovered;
+        if news {
+            self.steps = self.steps.wrapping_add(1);
+        }
+        row.sent = self.steps;
+        self.state.sent_in_visit = self.steps;
+        let each = |row: &TokenRow| u64::from(row.sent) + u64::from(row.recovered);
+        let seen = self.state.rows.iter().map(each).sum();
+        if seen != self.seen {
+            self.seen = seen;
+            self.progress = now;
+        }
+    }
+
+    /// When anybody's recovery got on last.
+    pub(super) fn progress(&self) -> Time {
+        self.progress
+    }
 }
 
 impl Recovering {
@@ -126,6 +162,10 @@ impl Ring {
             wanted,
             asked: 0,
             sent_commit: None,
+            moved_on: false,
+            steps: 0,
+            seen: 0,
+            progress: now,
         };
         self.phase = Phase::Recover(Box::new(recovering));
         self.deadlines = Deadlines {
@@ -223,6 +263,7 @@ impl Ring {
         let left: Vec<Seq> = left.into_iter().filter(|seq| !old.buffer.has(*seq)).collect();
         recovering.wanted = ranges_of(&left);
         let rest = !recovering.wanted.is_empty();
+        recovering.moved_on |= progress;
         if progress {
             self.deadlines.loss = Some(now.after_us(self.timing.forming()));
         }
@@ -288,7 +329,8 @@ impl Ring {
             recovering.wanted.is_empty(),
             "a node that lacks something does not install"
         );
-        let new = recovering.state;
+        let mut new = recovering.state;
+        new.sent_in_visit = 0;
         let (old_id, old_members) = match &self.installed {
             Some(old) => (Some(old.id), old.members.clone()),
             None => (None, Vec::new()),

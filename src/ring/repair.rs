@@ -139,6 +139,9 @@ impl Ring {
     pub fn accepted(&mut self, now: Time, ring: RingId, seq: Seq) {
         if self.old_ring().is_some_and(|state| state.id == ring) {
             self.unaccepted.remove(&seq);
+            if let Phase::Recover(recovering) = &mut self.phase {
+                recovering.moved_on = true;
+            }
             self.settle(now);
             if !self.is_operational() && self.unaccepted.is_empty() {
                 self.hasten(now);
