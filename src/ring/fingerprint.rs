@@ -68,6 +68,8 @@ impl Ring {
             high,
             peers,
             incarnations,
+            together,
+            superseded,
             newcomers,
             queue,
             unwritten,
@@ -90,7 +92,7 @@ impl Ring {
         let me = settings.me;
         (me, forgotten, epoch, high, incarnations, unwritten, unaccepted).hash(hasher);
         (hold_us, leaving, expected_offers, *away_until >= now, previous).hash(hasher);
-        (stored_epoch, estranged).hash(hasher);
+        (stored_epoch, estranged, together, superseded).hash(hasher);
         for (member, suspect) in suspects {
             member.hash(hasher);
             suspect.hash_state(now, hasher);

@@ -56,11 +56,12 @@ impl Gather {
             present,
             failed,
             heard,
+            from_rings,
             listen_until,
             rounds,
             changed,
         } = self;
-        (present, failed, heard, *listen_until > now).hash(hasher);
+        (present, failed, heard, from_rings, *listen_until > now).hash(hasher);
         ((*rounds).min(LEADER_TRIES), changed).hash(hasher);
     }
 

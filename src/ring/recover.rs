@@ -79,12 +79,17 @@ impl Recovering {
             wanted,
             asked,
             sent_commit,
+            moved_on,
+            steps,
+            seen,
+            progress: _,
         } = self;
         state.hash_state(me, now, hasher);
         // Whom it asks next goes round those who have it.
         (
             companions,
             wanted,
+            (moved_on, steps, seen),
             asked % together.len().saturating_sub(1).max(1),
         )
             .hash(hasher);

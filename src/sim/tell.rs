@@ -59,8 +59,8 @@ pub fn is_data(bytes: &Bytes) -> bool {
     bytes.get(3) == Some(&1)
 }
 
-/// A datagram in words.
-fn datagram(bytes: &Bytes, seen: Result<(Member, Body), Refused>) -> String {
+/// A datagram in words; `seen` is what it was read as.
+pub fn datagram(bytes: &Bytes, seen: Result<(Member, Body), Refused>) -> String {
     match seen {
         Err(_) if kind(bytes) == "hello" => "hello".into(),
         Err(refused) => format!("garbage: {refused}"),

@@ -104,7 +104,10 @@ pub enum Happening {
 impl Happening {
     /// In words.
     pub fn words(&self) -> String {
-        let told = |datagram: &Datagram| format!("{} ← {}", datagram.to + 1, tell::datagram(&datagram.bytes));
+        let told = |datagram: &Datagram| {
+            let seen = wire::decode(GROUP, datagram.bytes.clone());
+            format!("{} ← {}", datagram.to + 1, tell::datagram(&datagram.bytes, seen))
+        };
         match self {
             Happening::Arrives(datagram) => told(datagram),
             Happening::ArrivesAndStays(datagram) => format!("{} (a copy stays)", told(datagram)),
