@@ -39,8 +39,6 @@ mod recover;
 mod repair;
 mod state;
 mod suspicion;
-#[cfg(test)]
-mod tests;
 mod timing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -415,3 +413,6 @@ impl Ring {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

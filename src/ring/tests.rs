@@ -687,9 +687,8 @@ fn a_proposal_is_taken_if_its_epoch_is_fresh_and_its_members_are_known() {
     );
     let forget = |ring: &mut Ring, _: &mut Commit| drop(ring.peers.remove(&member(3)));
     assert_eq!(proposed(forget), fenced);
-    let newer = Incarnation(104);
     let over = |ring: &mut Ring, _: &mut Commit| {
-        ring.incarnations.insert(NodeId(3), newer);
+        ring.superseded.insert(NodeId(3), (Incarnation(103), ring_id(4)));
     };
     assert_eq!(proposed(over), fenced);
     assert_eq!(proposed(|_, commit| commit.rows[1].member = member(9)), foreign);
@@ -1018,9 +1017,17 @@ fn a_join_under_a_taken_or_old_name_is_refused() {
         assert_eq!(answers(&mut woken, namesake(1, 102), in_ring()), answer);
     }
     let by = member(2);
+    let mut followed = ring(1, 2);
+    followed.note_together(ring_id(4), &[member(1), namesake(2, 101)]);
+    followed.note_together(ring_id(5), &[member(1), by]);
     assert_eq!(
-        answers(&mut ring(1, 2), namesake(2, 101), in_ring()),
+        answers(&mut followed.clone(), namesake(2, 101), in_ring()),
         [Refuse::Superseded { by }]
+    );
+    assert_eq!(
+        answers(&mut followed, namesake(2, 101), with_ring(Some(ring_id(6)))),
+        [],
+        "it lives on in a ring of its own: the two meet at a merge"
     );
     let seen = Refuse::IncarnationSeen {
         incarnation: by.incarnation,

@@ -247,7 +247,7 @@ impl Checker {
         let last = self
             .last_rings
             .insert(me.id, (me, ring))
-            .filter(|(life, _)| *life == me || self.over.contains(life))
+            .filter(|(life, _)| *life == me || (self.over.contains(life) && *life < me))
             .filter(|_| !self.wiped.contains(&me.id));
         if let Some((_, last)) = last.filter(|(_, last)| last.epoch >= ring.epoch) {
             return Err(format!("rings: {me} installed {ring} after {last}"));
