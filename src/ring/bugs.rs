@@ -58,8 +58,6 @@ bugs! {
     ForgotTooEarly,
     /// Delivery of an old ring ends at the first number that nobody has.
     StopsAtVoid,
-    /// A ring is installed before all its members have recovered.
-    InstalledTooEarly,
     /// The new ring is told before the old one is delivered to its end.
     NewRingFirst,
     /// The old ring's buffer is dropped when a recovery is interrupted.

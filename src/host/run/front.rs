@@ -404,12 +404,14 @@ impl Front {
                 self.view.answer(&[typing::found(&words, records.len())]);
                 self.tell_history(&records);
             }
-            Answer::Topic(room, None) => {
-                let room = visible::name(&room);
-                self.view
-                    .answer(&[format!("{room} has no topic; /topic TEXT gives it one")]);
-            }
-            Answer::Topic(_, Some(record)) => self.tell_history(&[record]),
+            Answer::Topic(room, written) => match self.view.topic(&room, written) {
+                Some(record) => self.tell_history(&[record]),
+                None => {
+                    let room = visible::name(&room);
+                    self.view
+                        .answer(&[format!("{room} has no topic; /topic TEXT gives it one")]);
+                }
+            },
             Answer::Failed(reason) => self.view.alarm(&visible::line(&reason)),
             Answer::Rollback(preview) if !self.is_leaving() => {
                 let text = restoring::sentence(&preview, self.options.recover);

@@ -10,7 +10,7 @@ mod message;
 mod protocol;
 mod ticks;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::civil::Date;
 
@@ -24,6 +24,7 @@ use super::report::{self, Question};
 use super::style::Style;
 use super::visible;
 use crate::node::face::{Moved, Notice, Status};
+use crate::replica::Record;
 use crate::words::{MessageId, NodeId, Position};
 use late::Late;
 use protocol::Token;
@@ -66,6 +67,8 @@ pub struct View {
     me: NodeId,
     room: String,
     rooms: BTreeSet<String>,
+    /// The last topic that came for each of these rooms.
+    topics: BTreeMap<String, Record>,
     people: People,
     numbers: Numbers,
     day: Option<Date>,
@@ -89,6 +92,7 @@ impl View {
             me,
             room: room.to_string(),
             rooms: BTreeSet::from([room.to_string()]),
+            topics: BTreeMap::new(),
             people: People::default(),
             numbers: Numbers::default(),
             day: None,

@@ -70,6 +70,7 @@ impl View {
             Came::Late | Came::Before => self.people.learn_if_unknown(from, &content.name),
         }
         self.know_room(&content.room);
+        self.learn_topic(record, content);
         let clock = self.clock(&content.sent, late);
         let room = self.room_mark(&content.room);
         let body = self.body(from, &visible::name(&content.name), &content.text, own);
@@ -82,6 +83,25 @@ impl View {
         };
         self.out
             .push(Shown::Data(format!("{number} {clock} {room}{body}{mark}")));
+    }
+
+    /// Remembers the last topic of each room that is known: its record may not be written yet when it is asked for.
+    fn learn_topic(&mut self, record: &Record, content: &Content) {
+        let is_topic = matches!(Marked::read(&content.text), Marked::Topic(_));
+        let known = self.topics.get(&content.room);
+        let newer = known.is_none_or(|known| known.position < record.position);
+        if is_topic && newer && self.rooms.contains(&content.room) {
+            self.topics.insert(content.room.clone(), record.clone());
+        }
+    }
+
+    /// The topic of a room: what the replica has, or a later one that came and is still to be written.
+    pub fn topic(&self, room: &str, written: Option<Record>) -> Option<Record> {
+        let came = self.topics.get(room).cloned();
+        written
+            .into_iter()
+            .chain(came)
+            .max_by_key(|record| record.position)
     }
 
     /// The minute it was said; the day too where it is another one than that of the message before.
