@@ -292,17 +292,16 @@ fn keys_are_exchanged_without_stopping_the_ring() {
     let rekeyed = |count: usize| {
         move |event: &Value| event["type"] == "rekeyed" && event["keys"].as_array().unwrap().len() == count
     };
-    let mut heard = 0;
-    for (lines, count) in [(vec![&old, &new], 2), (vec![&new, &old], 2), (vec![&new], 1)] {
+    let steps = [(vec![&old, &new], 2), (vec![&new, &old], 2), (vec![&new], 1)];
+    for (step, (lines, count)) in steps.into_iter().enumerate() {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(&key, text).unwrap();
         for node in &mut nodes {
             node.wait_for("other keys", rekeyed(count));
         }
-        let said = format!("after step {heard}");
-        nodes[heard % 2].say(&said);
+        let said = format!("after step {step}");
+        nodes[step % 2].say(&said);
         nodes.iter_mut().for_each(|node| node.wait_texts(&[&said]));
-        heard += 1;
     }
     for node in &nodes {
         let rings = node.events.iter().filter(|event| event["type"] == "ring");
