@@ -13,7 +13,7 @@ use support::table::{may_all, row, thorough};
 use support::{Group, Node, run, wait_until};
 
 /// Room for a few hundred lines.
-const BYTES: usize = 512 * 1024;
+const BYTES: usize = 2 * 1024 * 1024;
 /// A line that fills a page.
 const LINE_BYTES: usize = 4_000;
 const FAST: [&str; 4] = ["--delay", "0..20ms", "--checkpoint-every", "500ms"];
