@@ -137,12 +137,14 @@ fn a_keyed_ring_chats_and_what_is_on_the_wire_and_on_disk_is_for_members() {
         .map(|number| format!("plaintext number {number}"))
         .collect();
     for (number, text) in texts.iter().enumerate() {
+        // One after the other, so that each has a datagram of its own.
         nodes[number % 3].say(text);
+        nodes[number % 3].wait_texts(&[text]);
     }
     let all: Vec<&str> = texts.iter().map(String::as_str).collect();
     nodes.iter_mut().for_each(|node| node.wait_texts(&all));
     let captured = capture.end();
-    assert!(captured.len() > 20, "{} datagrams were captured", captured.len());
+    assert!(captured.len() > 30, "{} datagrams were captured", captured.len());
     for bytes in &captured {
         assert_eq!(bytes[18], 16, "each has a tag");
         for word in ["plaintext", "geral", "room"] {
