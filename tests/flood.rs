@@ -240,8 +240,14 @@ fn a_flood_of_invented_members_costs_bounded_memory_and_leaves_the_ring_alive() 
     for reason in ["foreign ring", "foreign version", "not roda", "truncated"] {
         ana.sees(&format!("{reason} "));
     }
+    // Which bound is met first depends on how fast the flood is read.
     ana.sees("turned away at a limit: ");
-    ana.sees("foreigner not probed ");
+    ana.sees("at this machine: ");
+    assert!(
+        !ana.shown.contains("turned away at a limit: none"),
+        "{}",
+        ana.shown
+    );
     for node in &mut nodes {
         node.drain();
         let invented = node
