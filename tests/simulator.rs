@@ -57,7 +57,7 @@ fn first_broken(first: u64, seeds: u64, at_least: u64, time: Duration) -> (u64, 
 #[cfg(not(feature = "bugs"))]
 fn no_seed_breaks_a_promise() {
     let seeds = setting("RODA_SEEDS", 100_000);
-    let time = Duration::from_secs(setting("RODA_SIMULATOR_SECS", 150));
+    let time = Duration::from_secs(setting("RODA_SIMULATOR_SECS", 200));
     let (ran, broken) = first_broken(1, seeds, SEEDS_MIN.min(seeds), time);
     println!("{ran} seeds");
     if let Some((seed, broken)) = broken {
