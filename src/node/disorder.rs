@@ -20,8 +20,6 @@ pub(super) struct Disorder {
     /// Out of order since.
     count: u64,
     remembered: BTreeSet<Position>,
-    /// Lines whose message stands at a lower position too.
-    given_up: u64,
 }
 
 impl Disorder {
@@ -47,17 +45,11 @@ impl Disorder {
         }
     }
 
-    /// The line of a record in the file was given up.
-    pub(super) fn gave_up(&mut self) {
-        self.given_up += 1;
-    }
-
     /// The file was written anew, in order up to the cut.
     pub(super) fn sorted(&mut self, cut: Position) {
         self.remembered = self.remembered.split_off(&cut);
         self.remembered.remove(&cut);
         self.count = self.remembered.len() as u64;
-        self.given_up = 0;
         if self.before.1 <= Some(cut) {
             self.before = (0, None);
         }
@@ -65,7 +57,7 @@ impl Disorder {
 
     /// How many lines do not stand where they belong.
     pub(super) fn count(&self) -> u64 {
-        self.before.0 + self.count + self.given_up
+        self.before.0 + self.count
     }
 }
 
@@ -92,8 +84,7 @@ mod tests {
         [11, 14, 12, 13, 16, 15]
             .into_iter()
             .for_each(|seq| disorder.appended(at(seq)));
-        disorder.gave_up();
-        assert_eq!(disorder.count(), 3 + 3 + 1);
+        assert_eq!(disorder.count(), 3 + 3);
         disorder.sorted(at(9));
         assert_eq!(disorder.count(), 3 + 3, "all of it is above the cut");
         disorder.sorted(at(13));

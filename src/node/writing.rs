@@ -160,7 +160,6 @@ impl Node {
             match moved.iter().find(|moved| moved.id == id) {
                 Some(moved) if moved.to == position => {
                     self.disorder.appended(position);
-                    self.disorder.gave_up();
                     self.move_record(&record, *moved);
                 }
                 Some(moved) => self.notice(Notice::Moved(*moved)),

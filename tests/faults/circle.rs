@@ -8,7 +8,7 @@ use crossbeam_channel::unbounded;
 use serde_json::Value;
 
 use crate::network::{Link, Network};
-use crate::support::{Group, Node, run, wait_until};
+use crate::support::{Group, Node, PATIENCE, run};
 
 /// Nodes 1, 2 ..., each on a host of its own.
 pub struct Circle {
@@ -166,17 +166,41 @@ impl Circle {
     }
 
     /// By themselves replicas become equal in content, with all that was acknowledged.
-    fn wait_for_replicas(&self) {
-        let acknowledged = &self.acknowledged;
-        wait_until(
-            "the replicas are equal and have all that was acknowledged",
-            || {
-                let one = self.group.sorted_replica(1);
-                let ids: BTreeSet<String> = records(&self.group.replica(1)).iter().map(id_of).collect();
-                let all = self.network.hosts();
-                acknowledged.is_subset(&ids) && all.iter().all(|id| self.group.sorted_replica(*id) == one)
-            },
-        );
+    fn wait_for_replicas(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let lacks = self.lacks();
+            if lacks.is_empty() {
+                return;
+            }
+            if Instant::now() > deadline {
+                for node in &mut self.nodes {
+                    node.drain();
+                    println!("{}", node.dump());
+                }
+                panic!("the replicas do not become equal with all that was acknowledged: {lacks:#?}");
+            }
+            // Files tell nobody when they change, so they are looked at now and then.
+            last_for(Duration::from_millis(20));
+        }
+    }
+
+    /// What is missing in which replica: of what was acknowledged, and of what another one has.
+    fn lacks(&self) -> Vec<String> {
+        let all = self.network.hosts();
+        let lines = |id: &u16| self.group.sorted_replica(*id).into_iter().collect();
+        let files: Vec<BTreeSet<String>> = all.iter().map(lines).collect();
+        let has = |id: &u16| records(&self.group.replica(*id)).iter().map(id_of).collect();
+        let ids: Vec<BTreeSet<String>> = all.iter().map(has).collect();
+        let every: BTreeSet<&String> = files.iter().flatten().collect();
+        let mut lacks = Vec::new();
+        for ((id, file), ids) in all.iter().zip(&files).zip(&ids) {
+            let line = every.iter().filter(|line| !file.contains(**line));
+            lacks.extend(line.map(|line| format!("node {id} lacks {line}")));
+            let acknowledged = self.acknowledged.difference(ids);
+            lacks.extend(acknowledged.map(|lost| format!("node {id} lacks {lost}, which was acknowledged")));
+        }
+        lacks
     }
 
     /// The reconciler makes the files equal, byte for byte.

@@ -390,7 +390,7 @@ impl Node {
         self.talk.try_iter().map(|line| line + "\n").collect()
     }
 
-    fn dump(&self) -> String {
+    pub fn dump(&self) -> String {
         let events: String = self.events.iter().map(|event| format!("{event}\n")).collect();
         format!("{events}--- stderr:\n{}", self.talk())
     }

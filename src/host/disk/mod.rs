@@ -43,7 +43,7 @@ use crate::checkpoint::Snapshot;
 use crate::host::files::FileError;
 use crate::node::face::{CheckpointState, Load, Moved, Restart, Store, Ticket};
 use crate::replica::Record;
-use crate::words::{Epoch, NodeId, Seq, WallTime};
+use crate::words::{Epoch, NodeId, Position, Seq, WallTime};
 
 /// Reads the wall clock, in microseconds since 1970.
 pub type Clock = Box<dyn Fn() -> u64 + Send>;
@@ -104,6 +104,9 @@ impl Disk {
         self.sync()?;
         outcome.durable = last;
         self.tidy()?;
+        if !outcome.moved.is_empty() {
+            self.drop_given_up()?;
+        }
         Ok(outcome)
     }
 
@@ -117,12 +120,7 @@ impl Disk {
             Store::OutboxForget(ids) => self.outbox.forget(ids),
             Store::Append(records) => moved.extend(self.replica.append(records)?),
             Store::Checkpoint(state) => self.checkpoint(state)?,
-            Store::Rewrite { cut } => {
-                let generation = self.generation + 1;
-                let raise = || identity::write_generation(&self.paths, generation);
-                self.replica.rewrite(*cut, raise)?;
-                self.generation = generation;
-            }
+            Store::Rewrite { cut } => self.rewrite(Some(*cut))?,
             Store::Accept(chunks) => self.accepted_log()?.accept(chunks)?,
             Store::AcceptForget(upto) => {
                 if let Some(log) = &mut self.accepted {
@@ -133,8 +131,30 @@ impl Disk {
         Ok(())
     }
 
+    /// Writes the replica anew, in canonical order up to the cut if there is one, under its next generation.
+    fn rewrite(&mut self, cut: Option<Position>) -> Result<(), FileError> {
+        let generation = self.generation + 1;
+        let raise = || identity::write_generation(&self.paths, generation);
+        self.replica.rewrite(cut, raise)?;
+        self.generation = generation;
+        Ok(())
+    }
+
+    /// Takes the lines out of the replica whose messages stand at a lower position too, so that it has one line a
+    /// message as everybody else's has. Where there is no room for that, it is tried again before each checkpoint.
+    fn drop_given_up(&mut self) -> Result<(), FileError> {
+        if !self.replica.has_given_up() {
+            return Ok(());
+        }
+        match self.rewrite(None) {
+            Err(error) if error.is_full() => Ok(()),
+            rewritten => rewritten,
+        }
+    }
+
     /// What a checkpoint says was written must be so before the checkpoint is.
     fn checkpoint(&mut self, state: &CheckpointState) -> Result<(), FileError> {
+        self.drop_given_up()?;
         self.replica.sync()?;
         let (length, digest) = self.replica.length_and_sum();
         let snapshot = Snapshot {

@@ -27,6 +27,8 @@ pub struct ReplicaFile {
     present: PositionSet,
     /// In the file, but discarded from the state by a rollback and not recovered.
     discarded: PositionSet,
+    /// The file has lines of records that were given up for a lower position.
+    has_given_up: bool,
 }
 
 /// What an append does, step by step, once its bytes are in the file.
@@ -49,6 +51,7 @@ impl ReplicaFile {
             index: survey.index,
             ids: survey.ids,
             present: survey.present,
+            has_given_up: false,
         })
     }
 
@@ -114,6 +117,7 @@ impl ReplicaFile {
             Step::GaveUp(position) => {
                 self.present.remove(position);
                 self.discarded.remove(position);
+                self.has_given_up = true;
             }
             Step::Had(position) => {
                 self.discarded.remove(position);
@@ -229,25 +233,29 @@ impl ReplicaFile {
         Ok(())
     }
 
-    /// Writes the file anew: the records up to the cut in canonical order, the others after them as they come.
-    /// Memory is bounded; the old file stays in place until the new one is whole. `before_swap` is called when
-    /// it is, just before it takes the old one's place.
+    /// Whether the file has lines that no longer count.
+    pub fn has_given_up(&self) -> bool {
+        self.has_given_up
+    }
+
+    /// Writes the file anew, without what was given up: the records up to the cut in canonical order, the others
+    /// after them as they come. Without a cut all are left where they are. Memory is bounded; the old file stays in
+    /// place until the new one is whole. `before_swap` is called when it is, just before it takes the old one's place.
     pub fn rewrite(
         &mut self,
-        cut: Position,
+        cut: Option<Position>,
         before_swap: impl FnOnce() -> Result<(), FileError>,
     ) -> Result<(), FileError> {
         let path = self.file.path().to_path_buf();
         let mut anew = Anew::begin(&path)?;
-        for block in self
-            .index
-            .blocks()
-            .take_while(|block| *block <= BlockKey::of(cut))
-        {
-            self.sort_block(block, cut, &mut anew)?;
+        if let Some(cut) = cut {
+            let blocks = self.index.blocks();
+            for block in blocks.take_while(|block| *block <= BlockKey::of(cut)) {
+                self.sort_block(block, cut, &mut anew)?;
+            }
         }
         for_each_record::<FileError>(&path, Extent::ALL, |found, line| {
-            if found.position > cut && self.present.contains(found.position) {
+            if Some(found.position) > cut && self.present.contains(found.position) {
                 anew.write(found.position, line.bytes)?;
             }
             Ok(())
@@ -257,6 +265,7 @@ impl ReplicaFile {
         self.file = anew.replacement.finish_and_append()?;
         self.sum = anew.sum;
         self.index = anew.index;
+        self.has_given_up = false;
         assert_eq!(
             self.file.length(),
             anew.length,
