@@ -19,8 +19,8 @@ use search::{Outcome, search};
 use start::Start;
 use world::Bounds;
 
-/// How long one search may take in a test; what it has not seen by then it says.
-const SECS: u64 = 20;
+/// How long one search may take: several times what it does take.
+const SECS: u64 = 200;
 
 /// A number from the environment.
 fn setting(name: &str, default: u64) -> u64 {
@@ -41,6 +41,7 @@ fn overridden(mut bounds: Bounds) -> Bounds {
             "crashes" => bounds.crashes = value,
             "sleeps" => bounds.sleeps = value,
             "timeouts" => bounds.timeouts = value,
+            "closed" => bounds.closed = value,
             "early" => bounds.early = value,
             "lines" => bounds.lines = value,
             "epochs" => bounds.epochs = u64::from(value),
@@ -70,13 +71,17 @@ fn explore(name: &str, start: Start, bounds: Bounds) -> Outcome {
     outcome
 }
 
-/// All that can follow keeps what must hold.
+/// All that can follow keeps what must hold, and all of it was seen.
 #[cfg(not(feature = "bugs"))]
 fn holds(name: &str, start: Start, bounds: Bounds) {
     let outcome = explore(name, start, bounds);
     if let Some(broken) = &outcome.broken {
         panic!("{name}: {broken}");
     }
+    assert!(
+        outcome.complete,
+        "{name}: the time was over before every state was seen"
+    );
     assert!(outcome.states > 1_000, "{name}: only {} states", outcome.states);
 }
 
@@ -101,7 +106,7 @@ fn a_ring_of_three_speaks_and_loses() {
     let bounds = Bounds {
         losses: 1,
         lines: 1,
-        hops: 4,
+        hops: 2,
         ..Bounds::default()
     };
     holds("three, one loss", Start::together(3), bounds);
@@ -113,7 +118,7 @@ fn a_ring_of_three_speaks_and_doubles() {
     let bounds = Bounds {
         copies: 1,
         lines: 1,
-        hops: 4,
+        hops: 2,
         ..Bounds::default()
     };
     holds("three, one copy", Start::together(3), bounds);
@@ -148,10 +153,37 @@ fn a_holder_of_three_sleeps_and_wakes() {
 
 #[test]
 #[cfg(not(feature = "bugs"))]
+fn a_ring_of_two_is_told_of_closed_ports() {
+    let bounds = Bounds {
+        closed: 2,
+        timeouts: 1,
+        epochs: 1,
+        hops: 2,
+        ..Bounds::default()
+    };
+    holds("two, closed ports", Start::together(2), bounds);
+}
+
+#[test]
+#[cfg(not(feature = "bugs"))]
+fn a_port_closes_with_a_crash() {
+    let bounds = Bounds {
+        crashes: 1,
+        closed: 1,
+        timeouts: 1,
+        epochs: 1,
+        hops: 2,
+        ..Bounds::default()
+    };
+    holds("two, a port closes with a crash", Start::together(2), bounds);
+}
+
+#[test]
+#[cfg(not(feature = "bugs"))]
 fn two_rings_merge() {
     let bounds = Bounds {
         epochs: 1,
-        hops: 2,
+        hops: 1,
         ..Bounds::default()
     };
     holds("two rings meet", Start::split(), bounds);

@@ -24,8 +24,10 @@ pub struct Bounds {
     pub crashes: u8,
     /// Holders that are suspended for longer than their token is good for.
     pub sleeps: u8,
-    /// How often it is given up to wait: for the token, for a ring that forms, for those who are silent.
+    /// How often it is given up to wait: for the token, for a ring that forms, for those who are silent or suspected.
     pub timeouts: u8,
+    /// Reports of a closed port, true or forged.
+    pub closed: u8,
     /// Other deadlines that fire while something else is still going on.
     pub early: u8,
     /// Lines that are said, one a node, the lowest ids first.
@@ -99,6 +101,8 @@ pub enum Happening {
     Oversleeps(usize),
     Crashes(usize),
     Starts(usize),
+    /// The first is told that nobody listens where the second was last.
+    FindsClosed(usize, usize),
 }
 
 impl Happening {
@@ -120,6 +124,9 @@ impl Happening {
             Happening::Oversleeps(at) => format!("{} oversleeps", at + 1),
             Happening::Crashes(at) => format!("{} crashes", at + 1),
             Happening::Starts(at) => format!("{} starts again", at + 1),
+            Happening::FindsClosed(at, other) => {
+                format!("{} is told that the port of {} is closed", at + 1, other + 1)
+            }
         }
     }
 }
@@ -129,7 +136,7 @@ const TRAVEL_US: u64 = 20;
 
 /// Whether a deadline is one at which waiting is given up, and not only something said again or done next.
 fn gives_up(due: Due) -> bool {
-    matches!(due, Due::Loss | Due::Consensus)
+    matches!(due, Due::Loss | Due::Consensus | Due::Suspicion)
 }
 
 /// Where a life of a node is reached.
@@ -303,6 +310,10 @@ impl State {
             if left.crashes > 0 {
                 all.push(Happening::Crashes(at));
             }
+            if left.closed > 0 {
+                let others = (0..self.slots.len()).filter(|other| *other != at);
+                all.extend(others.map(|other| Happening::FindsClosed(at, other)));
+            }
         }
         all
     }
@@ -356,6 +367,11 @@ impl State {
             Happening::Starts(at) => {
                 Rc::make_mut(&mut self.slots[*at]).begin_life(self.now);
                 self.settle(*at)
+            }
+            Happening::FindsClosed(at, other) => {
+                self.left.closed -= 1;
+                let there = address(self.slots[*other].id, self.slots[*other].life);
+                self.act(*at, |ring, now| ring.port_closed(now, there))
             }
         }
     }
