@@ -9,6 +9,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use roda::host::disk::{Disk, Options};
+use roda::node::face::{RecoverLevel, Restart, Store, Ticket};
+use roda::replica::{Content, Record};
+use roda::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq, WallTime};
 use support::table::{may_all, row, thorough};
 use support::{Group, Node, run, wait_until};
 
@@ -282,4 +286,66 @@ fn a_folder_that_is_read_only_is_refused_and_keeps_what_it_has() {
         1,
         "refused with what to do and exit code 1; nothing changed; the next start has all",
     );
+}
+
+/// A record of node 1 with a text of these bytes.
+fn record(counter: u64, bytes: usize) -> Record {
+    let (id, incarnation) = (NodeId(1), Incarnation(7));
+    let sender = Member { id, incarnation };
+    let ring = RingId {
+        epoch: Epoch(1),
+        leader: sender,
+    };
+    let seq = Seq(counter);
+    let content = Content::new(id, "ana", "geral", WallTime(0), &"x".repeat(bytes)).unwrap();
+    let id = MessageId { sender, counter };
+    Record::new(id, Position { ring, seq }, content.to_bytes()).unwrap()
+}
+
+fn open(folder: &Path) -> (Disk, Restart) {
+    let options = Options {
+        restore: None,
+        recover: RecoverLevel::Own,
+        clock_us: Box::new(|| 1),
+        dice: 5,
+    };
+    let (disk, restart, _) = Disk::open(folder, NodeId(1), options).unwrap();
+    (disk, restart)
+}
+
+#[test]
+fn lines_that_are_held_make_room_on_a_full_disk_for_those_before_them() {
+    if !may_all(&["mount", "umount"]) {
+        return;
+    }
+    const LINES: u64 = 20;
+    let folder = tempfile::tempdir().unwrap();
+    let small = Small::on(folder.path());
+    let (mut disk, _) = open(folder.path());
+    let records: Vec<Record> = (1..=LINES).map(|counter| record(counter, LINE_BYTES)).collect();
+    let outbox = records.iter().map(|record| Store::Outbox {
+        id: record.id,
+        content: record.content.clone(),
+    });
+    let held = Store::Append(records.clone());
+    let batch = (1..).map(Ticket).zip(outbox.chain([held])).collect();
+    assert_eq!(disk.execute(batch).unwrap().full, None);
+
+    // Room is needed for one more, just when what was said before may be forgotten.
+    small.fill();
+    let ids = records.iter().map(|record| record.id).collect();
+    let stores = [
+        Store::Append(vec![record(LINES + 1, 2 * LINE_BYTES)]),
+        Store::OutboxForget(ids),
+    ];
+    let batch = (100..).map(Ticket).zip(stores).collect();
+    let outcome = disk.execute(batch).unwrap();
+    assert!(outcome.full.is_some() && outcome.durable.is_none(), "{outcome:?}");
+    assert_eq!(outcome.rest.len(), 2, "both have their turn again");
+    let outcome = disk.execute(outcome.rest).unwrap();
+    assert_eq!((outcome.full, outcome.durable), (None, Some(Ticket(101))));
+    drop(disk);
+    let (disk, restart) = open(folder.path());
+    assert!(restart.outbox.is_empty());
+    assert_eq!(disk.last_records(100).unwrap().len() as u64, LINES + 1);
 }

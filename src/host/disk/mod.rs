@@ -96,6 +96,7 @@ impl Disk {
                 Err(error) if error.is_full() => {
                     outcome.full = Some(error.to_string());
                     outcome.rest = [(ticket, store)].into_iter().chain(batch).collect();
+                    self.forget_ahead(&outcome.rest);
                     break;
                 }
                 Err(error) => return Err(error),
@@ -103,11 +104,21 @@ impl Disk {
         }
         self.sync()?;
         outcome.durable = last;
-        self.tidy()?;
+        self.tidy(outcome.full.is_some())?;
         if !outcome.moved.is_empty() {
             self.drop_given_up()?;
         }
         Ok(outcome)
+    }
+
+    /// What waits behind a full disk may be what makes room on it: lines that the replica holds already need not
+    /// wait for those that found no room. It is done again in its turn, and changes nothing then.
+    fn forget_ahead(&mut self, waiting: &[(Ticket, Store)]) {
+        for (_, store) in waiting {
+            if let Store::OutboxForget(ids) = store {
+                self.outbox.forget(ids);
+            }
+        }
     }
 
     fn apply(&mut self, store: &Store, moved: &mut Vec<Moved>) -> Result<(), FileError> {
@@ -182,14 +193,17 @@ impl Disk {
         self.accepted.as_mut().map_or(Ok(()), AcceptedLog::sync)
     }
 
-    /// Gives room back. On a full disk there may be no room to make room; it is tried again with the next batch.
-    fn tidy(&mut self) -> Result<(), FileError> {
-        let tidied = self.outbox.tidy();
-        let tidied = tidied.and_then(|()| self.accepted.as_mut().map_or(Ok(()), AcceptedLog::tidy));
-        match tidied {
-            Err(error) if error.is_full() => Ok(()),
-            tidied => tidied,
-        }
+    /// Gives room back; on a full disk also what is not worth it otherwise. There may be no room there to make room:
+    /// it is tried again with the next batch. What one log finds no room for does not keep the other from its cut.
+    fn tidy(&mut self, full: bool) -> Result<(), FileError> {
+        let outbox = self.outbox.tidy(full);
+        let accepted = self.accepted.as_mut().map_or(Ok(()), AcceptedLog::tidy);
+        [outbox, accepted]
+            .into_iter()
+            .try_for_each(|tidied| match tidied {
+                Err(error) if error.is_full() => Ok(()),
+                tidied => tidied,
+            })
     }
 
     /// The records asked for that are in the state, in canonical order.

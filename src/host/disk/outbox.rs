@@ -91,12 +91,14 @@ impl Outbox {
         self.file.sync()
     }
 
-    /// Gives back the room of forgotten lines when that is worth it. Call it when the replica is synced.
-    pub fn tidy(&mut self) -> Result<(), FileError> {
+    /// Gives back the room of forgotten lines when that is worth it, which on a full disk it always is. Call it when
+    /// the replica is synced. A file of nothing but forgotten lines is cut where it is, which takes no room.
+    pub fn tidy(&mut self, full: bool) -> Result<(), FileError> {
         let length = self.file.length();
+        let worth_it = full || length > COMPACT_BYTES;
         if self.live.is_empty() && length > 0 {
             self.file.cut(0)?;
-        } else if length > COMPACT_BYTES && self.live_bytes < length / 2 {
+        } else if worth_it && self.live_bytes < length / 2 {
             let path = self.file.path().to_path_buf();
             let live = &self.live;
             self.file = sealed_log::compact(&path, |line| {
@@ -202,6 +204,24 @@ mod tests {
     }
 
     #[test]
+    fn on_a_full_disk_little_room_is_given_back_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox.jsonl");
+        let (mut outbox, ..) = open(&path);
+        for counter in 1..=3 {
+            outbox.append(id(counter), b"{}").unwrap();
+        }
+        let whole = outbox.file.length();
+        outbox.forget(&[id(1), id(2)]);
+        outbox.tidy(false).unwrap();
+        assert_eq!(outbox.file.length(), whole, "it is not worth it");
+        outbox.tidy(true).unwrap();
+        assert_eq!(outbox.file.length(), whole / 3);
+        outbox.append(id(4), b"{}").unwrap();
+        assert_eq!(open(&path).1, [3, 4]);
+    }
+
+    #[test]
     fn forgotten_lines_give_their_room_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outbox.jsonl");
@@ -211,12 +231,12 @@ mod tests {
             outbox.append(id(counter), long.as_bytes()).unwrap();
         }
         outbox.forget(&(1..=11).map(id).collect::<Vec<_>>());
-        outbox.tidy().unwrap();
+        outbox.tidy(false).unwrap();
         assert!(outbox.file.length() < 110_000, "only the live line is left");
         outbox.append(id(13), b"{}").unwrap();
         assert_eq!(open(&path).1, [12, 13]);
         outbox.forget(&[id(12), id(13)]);
-        outbox.tidy().unwrap();
+        outbox.tidy(false).unwrap();
         assert_eq!(outbox.file.length(), 0);
         assert!(open(&path).1.is_empty());
     }
