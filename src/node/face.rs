@@ -278,7 +278,7 @@ pub enum Exit {
 pub struct MemberStatus {
     /// Who.
     pub member: Member,
-    /// Its name, once known.
+    /// Its name, once known: the one it used last.
     pub name: String,
     /// Where.
     pub address: SocketAddrV4,

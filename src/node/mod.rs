@@ -108,6 +108,8 @@ pub struct Node {
     delivered: Option<Position>,
     rooms: BTreeSet<String>,
     name: String,
+    /// The names that members of the installed ring spoke under since it was: newer than those of their joins.
+    names: BTreeMap<Member, String>,
     checkpoint_at: Option<Time>,
     /// Something changed since the last checkpoint.
     dirty: bool,
@@ -165,6 +167,7 @@ impl Node {
             delayed_count: 0,
             rooms: restart.rooms.into_iter().collect(),
             name: config.name.clone(),
+            names: BTreeMap::new(),
             checkpoint_at: (every > 0).then(|| now.after_us(every)),
             dirty: true,
             ticks: Ticks::default(),

@@ -87,6 +87,8 @@ impl Node {
 
     /// A new ring: tells it, and looks after what may be missing now.
     fn on_installed(&mut self, now: Time, installed: Installed) {
+        // All of its members have just joined, under their names of now.
+        self.names.clear();
         self.ticks.new_ring(&installed);
         self.last_order = std::mem::take(&mut self.order);
         let was: Vec<NodeId> = installed.old_members.iter().map(|member| member.id).collect();
@@ -109,13 +111,22 @@ impl Node {
         self.catch_up_soon(now);
     }
 
-    /// What a member calls itself, as far as known.
-    fn name_of(&self, member: Member) -> String {
+    /// What a member calls itself, as far as known: what it spoke under last, or joined under.
+    pub(super) fn name_of(&self, member: Member) -> String {
         if member == self.me() {
             return self.name.clone();
         }
-        let peer = self.ring.peer(member);
-        peer.map_or_else(String::new, |peer| peer.name.clone())
+        let joined_as = || self.ring.peer(member).map(|peer| peer.name.clone());
+        let spoke_as = self.names.get(&member).cloned();
+        spoke_as.or_else(joined_as).unwrap_or_default()
+    }
+
+    /// A member spoke under this name.
+    pub(super) fn learn_name(&mut self, member: Member, name: String) {
+        let state = self.ring.installed();
+        if state.is_some_and(|state| state.index_of(member).is_some()) {
+            self.names.insert(member, name);
+        }
     }
 
     fn on_expelled(&mut self, expelled: Expelled) {

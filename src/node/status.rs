@@ -39,17 +39,13 @@ impl Node {
     }
 
     fn members(&self, state: &RingState) -> Vec<MemberStatus> {
-        let me = self.me();
         let nowhere = std::net::SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, self.config.unicast_port);
         let rows = state.members.iter().zip(&state.rows);
         rows.map(|(member, row)| {
             let peer = self.ring.peer(*member);
-            let own_name = (*member == me).then(|| self.name.clone());
             MemberStatus {
                 member: *member,
-                name: own_name
-                    .or(peer.map(|peer| peer.name.clone()))
-                    .unwrap_or_default(),
+                name: self.name_of(*member),
                 address: peer.map_or(nowhere, |peer| peer.address),
                 received_up_to: row.received_up_to,
                 held_up_to: row.held_up_to,

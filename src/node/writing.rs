@@ -35,14 +35,14 @@ impl Node {
         link.extend_from_slice(format!("{position} {id}").as_bytes());
         self.order.hash = hash_line(&link);
         self.order.count += 1;
-        let sound = Content::from_bytes(&content).is_ok();
-        let record = Record::new(id, position, content).ok().filter(|_| sound);
-        let Some(record) = record else {
+        let read = Content::from_bytes(&content);
+        let (Ok(record), Ok(read)) = (Record::new(id, position, content), read) else {
             // The same bytes are judged the same everywhere: nobody keeps it.
             *self.refused.entry("unreadable message").or_default() += 1;
             self.ring.written(now, position.seq);
             return;
         };
+        self.learn_name(id.sender, read.name);
         self.delivered = self.delivered.max(Some(position));
         self.delivered_count += 1;
         if bugs::on(Bug::ForgotWhenDelivered) && self.outbox.remove(&id).is_some() {

@@ -149,11 +149,6 @@ impl View {
         self.checkpoint_asked = true;
     }
 
-    /// The token was asked for on purpose: its coming and going is told also if it is here already.
-    pub fn expect_token(&mut self) {
-        self.token.expect();
-    }
-
     /// Takes in what happened.
     pub fn notice(&mut self, notice: &Notice) {
         match notice {

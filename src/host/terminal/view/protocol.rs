@@ -5,9 +5,11 @@ use crate::host::cli::duration::show_measured;
 use crate::host::terminal::start::count;
 use crate::words::{Hop, Member, NodeId, RingId};
 
-/// What is known of the token and not told yet.
+/// What is known of the token, and what of it is not told yet.
 #[derive(Debug, Default)]
 pub(super) struct Token {
+    /// It is here, granted at this hop.
+    here: Option<Hop>,
     /// It was asked for and has not come.
     asked: bool,
     /// It came, and this is not told yet.
@@ -16,14 +18,22 @@ pub(super) struct Token {
     told: bool,
 }
 
-impl Token {
-    /// The user wants to see it come.
-    pub(super) fn expect(&mut self) {
-        self.asked = true;
-    }
-}
-
 impl View {
+    /// The token was asked for on purpose: its coming and going is told. If it is here already, it does not come
+    /// again, it only stays longer.
+    pub fn expect_token(&mut self) {
+        self.flush_token();
+        if let Some(hop) = self.token.here {
+            self.token.told = true;
+            self.talk(
+                Level::Normal,
+                &format!("token: granted (hop {hop}), and still here"),
+            );
+        } else {
+            self.token.asked = true;
+        }
+    }
+
     pub(super) fn request(&mut self) {
         self.token.asked = true;
         self.talk(Level::Normal, "token: asked for");
@@ -32,6 +42,7 @@ impl View {
     /// The token is told of when this node asked for it or has something to say; with `-v` always.
     pub(super) fn grant(&mut self, hop: Hop) {
         self.flush_token();
+        self.token.here = Some(hop);
         let asked = std::mem::take(&mut self.token.asked);
         let speaking = asked || !self.pending.is_empty();
         self.token.told = speaking || self.manner.level == Level::Verbose;
@@ -41,6 +52,7 @@ impl View {
     }
 
     pub(super) fn pass(&mut self, hop: Hop, to: NodeId) {
+        self.token.here = None;
         if !std::mem::take(&mut self.token.told) {
             return;
         }

@@ -142,6 +142,33 @@ fn the_idle_token_is_told_of_with_v_only() {
 }
 
 #[test]
+fn a_token_that_is_asked_for_while_it_is_here_is_told_of() {
+    let mut view = view(Level::Normal, true);
+    view.expect_token();
+    assert_eq!(show(&mut view, &[]), [""; 0], "it is elsewhere");
+    assert_eq!(
+        show(&mut view, &[Notice::Grant(Hop(8))]),
+        ["err token: granted (hop 8)"]
+    );
+    view.expect_token();
+    let pass = Notice::Pass(Hop(9), NodeId(1));
+    assert_eq!(
+        show(&mut view, &[pass]),
+        [
+            "err token: granted (hop 8), and still here",
+            "err token: passed to bob·1 (hop 9)",
+        ]
+    );
+    // It rests here after a line that was told, and is not told again when it goes for good.
+    show(
+        &mut view,
+        &[Notice::Grant(Hop(12)), Notice::Pass(Hop(13), NodeId(1))],
+    );
+    view.expect_token();
+    assert_eq!(show(&mut view, &[]), [""; 0], "it has gone");
+}
+
+#[test]
 fn a_ring_change_is_one_line() {
     let mut view = view(Level::Normal, true);
     assert_eq!(
