@@ -84,6 +84,13 @@ impl Person {
         }
     }
 
+    /// Waits for the rest of the line in which something was seen.
+    pub fn rest_of_line(&mut self) -> String {
+        let from = self.looked_at;
+        self.sees("\r\n");
+        self.shown[from..self.looked_at].trim_end().to_string()
+    }
+
     /// Waits for the end of the process; its exit code.
     pub fn ends(&mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
