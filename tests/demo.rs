@@ -7,11 +7,11 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{run, wait_until};
+use support::{piped, run, wait_until};
 
 /// The demo with a place of its own for its folder.
 struct Demo {
@@ -32,11 +32,7 @@ impl Drop for Demo {
 fn command(place: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_node"));
     command.arg("demo").args(words).env("TMPDIR", place);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
+    piped(command)
 }
 
 impl Demo {
@@ -190,11 +186,7 @@ fn kept_the_ring_can_be_joined_and_ends_with_an_interrupt() {
     let mut words = join.split_whitespace();
     let mut joining = Command::new(words.next().unwrap());
     joining.args(words).args(["--name", "eva"]);
-    joining
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let joined = run(joining, b"may I join?\n");
+    let joined = run(piped(joining), b"may I join?\n");
     assert_eq!(joined.code, Some(0), "{}", joined.stderr);
     demo.wait_line("eva: may I join?");
     demo.interrupt();

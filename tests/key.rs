@@ -7,7 +7,7 @@ mod support;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,18 +16,13 @@ use roda::sim::world::World;
 use roda::wire::seal::key::{GroupKey, Keys};
 use roda::words::NodeId;
 use serde_json::Value;
-use support::{Ended, Group, Node, run, wait_until};
+use support::{Ended, Group, Node, piped, run, wait_until};
 
 /// A command of `node` that needs no group.
 fn node(words: &[&str]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_node"));
-    command
-        .args(words)
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    run(command, b"")
+    command.args(words);
+    run(piped(command), b"")
 }
 
 /// A new key file in a group's folder.
@@ -68,24 +63,9 @@ fn ring(group: &Group, count: u16, key: &Path) -> Vec<Node> {
 }
 
 fn reconciler(group: &Group, words: &[&str]) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reconciler"));
-    command
-        .args([
-            "--group",
-            &group.address,
-            "--interface",
-            "127.0.0.1",
-            "--data-dir",
-        ])
-        .arg(group.folder.path())
-        // Longer than from one beacon of a ring to the next: those without its key hear nothing else of it.
-        .args(["--wait", "2s"])
-        .args(words)
-        .env_remove("RUST_LOG")
-        .env_remove("RODA_KEY_FILE")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let mut command = group.reconciler(words);
+    // Longer than from one beacon of a ring to the next: those without its key hear nothing else of it.
+    command.args(["--wait", "2s"]);
     run(command, b"")
 }
 
@@ -232,8 +212,7 @@ fn a_piped_program_with_the_wrong_key_says_so_and_ends_with_6() {
     let (key, other) = (keygen(&group, "key"), keygen(&group, "other"));
     let nodes = ring(&group, 2, &key);
     for words in [vec!["--key-file", other.to_str().unwrap()], vec![]] {
-        let mut command = group.command(3, &[&words[..], &["--wait-limit", "4s"]].concat());
-        command.env_remove("RODA_KEY_FILE");
+        let command = group.command(3, &[&words[..], &["--wait-limit", "4s"]].concat());
         let ended = run(command, b"hello\n");
         assert_eq!(ended.code, Some(6), "{}", ended.stderr);
         assert!(ended.stderr.contains("--key-file"), "{}", ended.stderr);
@@ -346,12 +325,8 @@ impl Namespace {
         inside
             .args(["netns", "exec", &self.0])
             .arg(command.get_program())
-            .args(command.get_args())
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        inside
+            .args(command.get_args());
+        piped(inside)
     }
 }
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
-use support::{Group, PATIENCE, events, run, wait_until};
+use support::{Group, PATIENCE, events, piped, run, wait_until};
 
 #[test]
 fn lines_said_at_once_have_the_same_numbers_everywhere() {
@@ -170,10 +170,7 @@ fn bad_words_are_refused_before_anything_is_touched() {
             command.args(pair);
         }
         command.arg("--data-dir").arg(group.folder.path()).args(words);
-        command.stdin(std::process::Stdio::piped());
-        command.stdout(std::process::Stdio::piped());
-        command.stderr(std::process::Stdio::piped());
-        let ended = run(command, b"x\n");
+        let ended = run(piped(command), b"x\n");
         assert_eq!(ended.code, Some(code), "{words:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(part), "{words:?}: {}", ended.stderr);
         assert!(!group.replica(4).exists(), "{words:?}");

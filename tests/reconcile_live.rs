@@ -4,38 +4,17 @@
 mod support;
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use support::{Ended, Group, Node, events, run, wait_until};
+use support::{Group, Node, events, run, wait_until};
 
 /// A delay long enough that files are out of order, and that what is said last is not written yet.
 const DELAY: [&str; 2] = ["--delay", "0..400ms"];
 
-/// Runs the reconciler over a group's folder and its live nodes.
-fn reconciler(group: &Group, words: &[&str]) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reconciler"));
-    command
-        .args([
-            "--group",
-            &group.address,
-            "--interface",
-            "127.0.0.1",
-            "--data-dir",
-        ])
-        .arg(group.folder.path())
-        .args(["--json", "--wait", "800ms"])
-        .args(words)
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    run(command, b"")
-}
-
-/// Runs it, with this exit code; what it reports.
+/// Runs the reconciler over a group's folder and its live nodes, with this exit code; what it reports.
 fn reports(group: &Group, words: &[&str], code: i32) -> Vec<Value> {
-    let ended = reconciler(group, words);
+    let words = [&["--json", "--wait", "800ms"], words].concat();
+    let ended = run(group.reconciler(&words), b"");
     assert_eq!(
         ended.code,
         Some(code),
@@ -191,24 +170,15 @@ fn after_kill_and_restart_all_are_equal_again() {
 
 #[test]
 fn a_running_node_that_does_not_answer_on_the_group_is_named_with_its_process() {
-    let (group, elsewhere) = (Group::new(), Group::new());
+    let (mut group, elsewhere) = (Group::new(), Group::new());
     let mut nodes = group.ring(2);
     chat(&mut nodes, "one");
     wait_until("all is written", || {
         [1, 2].iter().all(|id| group.sorted_replica(*id).len() == 16)
     });
     let before = (bytes(&group, 1), bytes(&group, 2));
-    let words = ["--group", &elsewhere.address];
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reconciler"));
-    command
-        .args(words)
-        .args(["--interface", "127.0.0.1", "--wait", "300ms", "--data-dir"]);
-    command.arg(group.folder.path());
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let ended = run(command, b"");
+    group.address = elsewhere.address;
+    let ended = run(group.reconciler(&["--wait", "300ms"]), b"");
     assert_eq!(ended.code, Some(5), "{}", ended.stderr);
     let process = format!("process {}", nodes[0].child.id());
     assert!(

@@ -26,8 +26,38 @@ const CUT: Link = Link {
 };
 
 /// How often a fault is tried: some times in an ordinary run, more often in a thorough one.
-fn runs(ordinary: usize, all: usize) -> usize {
+fn runs((ordinary, all): (usize, usize)) -> usize {
     if thorough() { all } else { ordinary }
+}
+
+/// Breaks something so often among so many nodes, which find each other again each time, and then checks all in quiet.
+/// The row of the table has what held beside that, and the median of the times that `once` took for the next line.
+fn break_it(
+    fault: &str,
+    often: (usize, usize),
+    hosts: u16,
+    held: &str,
+    mut once: impl FnMut(&mut Circle, usize) -> Option<Duration>,
+) {
+    if !may_all(&["ip", "ethtool"]) {
+        return;
+    }
+    let runs = runs(often);
+    let mut circle = Circle::of(hosts);
+    let mut times = Vec::new();
+    for run in 0..runs {
+        times.extend(once(&mut circle, run));
+        let hosts = usize::from(hosts);
+        circle.nodes.iter_mut().for_each(|node| node.wait_ring_of(hosts));
+    }
+    let lines = circle.quiet();
+    let time = if times.is_empty() {
+        String::new()
+    } else {
+        format!("next line after {:.0?} (median); ", median(times))
+    };
+    let held = format!("all; {time}{held}{lines} lines acknowledged, each there once");
+    row(fault, runs, &held);
 }
 
 /// The three nodes in another order each time: whom a fault hits, and two others.
@@ -49,137 +79,91 @@ fn next_line(circle: &mut Circle, speaker: u16, listener: u16, since: Instant) -
 
 #[test]
 fn the_holder_is_killed() {
-    if !may_all(&["ip", "ethtool"]) {
-        return;
-    }
-    let runs = runs(3, 60);
-    let mut circle = Circle::of(3);
-    let mut times = Vec::new();
-    for run in 0..runs {
+    let fault = "SIGKILL of the token's holder, started again";
+    break_it(fault, (3, 60), 3, "", |circle, run| {
         let [victim, speaker, listener] = turn(run);
         circle.chat(&[1, 2, 3], "before a kill", 2);
         circle.hand_token_to(victim);
         circle.kill(victim);
-        times.push(next_line(&mut circle, speaker, listener, Instant::now()));
+        let time = next_line(circle, speaker, listener, Instant::now());
         circle.check_ticks();
         circle.restart(victim);
-        circle.nodes.iter_mut().for_each(|node| node.wait_ring_of(3));
-    }
-    let lines = circle.quiet();
-    let time = median(times);
-    row(
-        "SIGKILL of the token's holder, started again",
-        runs,
-        &format!("all; next line after {time:.0?} (median); {lines} lines acknowledged, each there once"),
-    );
+        Some(time)
+    });
 }
 
 #[test]
 fn a_host_is_gone_with_its_holder() {
-    if !may_all(&["ip", "ethtool"]) {
-        return;
-    }
-    let runs = runs(2, 40);
-    let mut circle = Circle::of(3);
-    let mut times = Vec::new();
-    for run in 0..runs {
+    let fault = "the holder's host gone (link cut, then killed), started again";
+    break_it(fault, (2, 40), 3, "", |circle, run| {
         let [victim, speaker, listener] = turn(run);
         circle.chat(&[1, 2, 3], "before a host goes", 2);
         circle.hand_token_to(victim);
         let since = Instant::now();
         circle.network.between(&[victim], &[1, 2, 3], CUT);
         circle.kill(victim);
-        times.push(next_line(&mut circle, speaker, listener, since));
+        let time = next_line(circle, speaker, listener, since);
         circle.check_ticks();
         circle.network.everywhere(Link::default());
         circle.restart(victim);
-        circle.nodes.iter_mut().for_each(|node| node.wait_ring_of(3));
-    }
-    let lines = circle.quiet();
-    let time = median(times);
-    row(
-        "the holder's host gone (link cut, then killed), started again",
-        runs,
-        &format!("all; next line after {time:.0?} (median); {lines} lines acknowledged, each there once"),
-    );
+        Some(time)
+    });
 }
 
 #[test]
 fn the_holder_is_stopped_for_three_seconds() {
-    if !may_all(&["ip", "ethtool"]) {
-        return;
-    }
-    let runs = runs(1, 12);
-    let mut circle = Circle::of(3);
-    for run in 0..runs {
+    let fault = "SIGSTOP of the holder for 3 s, then SIGCONT";
+    break_it(fault, (1, 12), 3, "", |circle, run| {
         let [victim, speaker, listener] = turn(run);
         circle.hand_token_to(victim);
         let since = Instant::now();
         circle.node(victim).signal(Signal::STOP);
         circle.say(victim, "while stopped");
-        next_line(&mut circle, speaker, listener, since);
+        next_line(circle, speaker, listener, since);
         circle.chat(&[speaker, listener], "without the stopped one", 3);
         last_for(Duration::from_secs(3).saturating_sub(since.elapsed()));
         circle.check_ticks();
         circle.node(victim).signal(Signal::CONT);
-        circle.nodes.iter_mut().for_each(|node| node.wait_ring_of(3));
-    }
-    let lines = circle.quiet();
-    row(
-        "SIGSTOP of the holder for 3 s, then SIGCONT",
-        runs,
-        &format!("all; {lines} lines acknowledged, each there once"),
-    );
+        None
+    });
 }
 
 #[test]
 fn an_interface_goes_down_and_up() {
-    if !may_all(&["ip", "ethtool"]) {
-        return;
-    }
-    let runs = runs(1, 12);
-    let mut circle = Circle::of(3);
-    for run in 0..runs {
+    let fault = "a node's interface down, then up";
+    break_it(fault, (1, 12), 3, "", |circle, run| {
         let [victim, speaker, listener] = turn(run);
         circle.chat(&[1, 2, 3], "before", 2);
         circle.network.interface(victim, "down");
         circle.say(victim, "without a network");
-        next_line(&mut circle, speaker, listener, Instant::now());
+        next_line(circle, speaker, listener, Instant::now());
         circle.chat(&[1, 2, 3], "apart", 3);
         circle.node(victim).wait_ring_of(1);
         circle.check_ticks();
         circle.network.interface(victim, "up");
-        circle.nodes.iter_mut().for_each(|node| node.wait_ring_of(3));
-    }
-    let lines = circle.quiet();
-    row(
-        "a node's interface down, then up",
-        runs,
-        &format!("all; {lines} lines acknowledged, each there once"),
-    );
+        None
+    });
 }
 
 /// One direction of all links of a node is cut while all talk.
 fn one_way(fault: &str, cut: impl Fn(&Circle, u16, u16)) {
-    if !may_all(&["ip", "ethtool"]) {
-        return;
-    }
-    let runs = runs(1, 12);
-    let mut circle = Circle::of(3);
-    for run in 0..runs {
-        let [victim, speaker, listener] = turn(run);
-        circle.chat(&[1, 2, 3], "before", 2);
-        cut(&circle, victim, speaker);
-        cut(&circle, victim, listener);
-        circle.chat(&[1, 2, 3], "while it is cut", 3);
-        next_line(&mut circle, speaker, listener, Instant::now());
-        circle.check_ticks();
-        circle.network.everywhere(Link::default());
-        circle.nodes.iter_mut().for_each(|node| node.wait_ring_of(3));
-    }
-    let lines = circle.quiet();
-    let held = format!("all; the others went on meanwhile; {lines} lines acknowledged, each there once");
-    row(fault, runs, &held);
+    break_it(
+        fault,
+        (1, 12),
+        3,
+        "the others went on meanwhile; ",
+        |circle, run| {
+            let [victim, speaker, listener] = turn(run);
+            circle.chat(&[1, 2, 3], "before", 2);
+            cut(circle, victim, speaker);
+            cut(circle, victim, listener);
+            circle.chat(&[1, 2, 3], "while it is cut", 3);
+            next_line(circle, speaker, listener, Instant::now());
+            circle.check_ticks();
+            circle.network.everywhere(Link::default());
+            None
+        },
+    );
 }
 
 #[test]
@@ -198,12 +182,8 @@ fn a_node_hears_and_is_not_heard() {
 
 #[test]
 fn a_network_splits_and_becomes_one_again() {
-    if !may_all(&["ip", "ethtool"]) {
-        return;
-    }
-    let runs = runs(1, 12);
-    let mut circle = Circle::of(4);
-    for run in 0..runs {
+    let fault = "a network of four splits in two, and becomes one again";
+    break_it(fault, (1, 12), 4, "both halves went on; ", |circle, run| {
         let (these, those): ([u16; 2], [u16; 2]) = match run % 3 {
             0 => ([1, 2], [3, 4]),
             1 => ([1, 3], [2, 4]),
@@ -219,44 +199,28 @@ fn a_network_splits_and_becomes_one_again() {
         }
         circle.check_ticks();
         circle.network.everywhere(Link::default());
-        circle.nodes.iter_mut().for_each(|node| node.wait_ring_of(4));
-    }
-    let lines = circle.quiet();
-    let held = format!("all; both halves went on; {lines} lines acknowledged, each there once");
-    row(
-        "a network of four splits in two, and becomes one again",
-        runs,
-        &held,
-    );
+        None
+    });
 }
 
 #[test]
 fn a_link_flaps_and_delays() {
-    if !may_all(&["ip", "ethtool"]) {
-        return;
-    }
-    let runs = runs(1, 12);
-    let mut circle = Circle::of(3);
+    let fault = "frames delayed by 0 to 30 ms and out of order; one host's link cut 5 times for 300 ms";
     let slow = Link {
         delay_ms_max: 30,
         ..Link::default()
     };
-    circle.network.everywhere(slow);
-    for run in 0..runs {
+    break_it(fault, (1, 12), 3, "", |circle, run| {
         let [victim, ..] = turn(run);
+        circle.network.everywhere(slow);
         for link in [CUT, slow].into_iter().cycle().take(10) {
             circle.network.between(&[victim], &[1, 2, 3], link);
             circle.chat(&[1, 2, 3], "while it flaps", 1);
             last_for(Duration::from_millis(300));
         }
         circle.check_ticks();
-    }
-    let lines = circle.quiet();
-    row(
-        "frames delayed by 0 to 30 ms and out of order; one host's link cut 5 times for 300 ms",
-        runs,
-        &format!("all; {lines} lines acknowledged, each there once"),
-    );
+        None
+    });
 }
 
 #[test]
@@ -272,14 +236,14 @@ fn every_third_frame_is_lost_and_every_second_comes_twice() {
     });
     let before = circle.network.counts();
     let mut times = Vec::new();
-    for number in 0..runs(30, 600) {
+    for number in 0..runs((30, 600)) {
         let since = Instant::now();
         let said = circle.say(number as u16 % 3 + 1, "alone in the noise");
         circle.see(&[1, 2, 3], &[said]);
         times.push(since.elapsed());
     }
     let since = Instant::now();
-    let said = circle.chat(&[1, 2, 3], "through the noise", runs(500, 5_000));
+    let said = circle.chat(&[1, 2, 3], "through the noise", runs((500, 5_000)));
     circle.see(&[1, 2, 3], &said);
     let per_second = said.len() as f64 / since.elapsed().as_secs_f64();
     let counts = circle.network.counts();
@@ -303,7 +267,7 @@ fn wall_clocks_are_an_hour_apart() {
     if !may_all(&["ip", "ethtool", "faketime"]) {
         return;
     }
-    let runs = runs(1, 12);
+    let runs = runs((1, 12));
     let mut circle = Circle::dressed(3, |id, command| {
         let library = "/usr/$LIB/faketime/libfaketime.so.1";
         let shift = ["+0s", "+1h", "-1h"][usize::from(id) - 1];

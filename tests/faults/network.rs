@@ -23,7 +23,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
 use socket2::Socket;
 
-use crate::support::Group;
+use crate::support::{Group, piped};
 
 /// The longest frame; longer ones need offloading, which is switched off.
 const FRAME_BYTES_MAX: usize = 2_048;
@@ -119,12 +119,7 @@ impl Network {
     fn on(&self, host: u16, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.names[usize::from(host) - 1], program]);
-        command
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
+        piped(command)
     }
 
     /// The command for a program of roda on a host, in this group.

@@ -13,7 +13,7 @@ mod trace;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use roda::host::disk::{Disk, Options, Paths};
 use roda::node::face::{RecoverLevel, Restart};
@@ -21,7 +21,7 @@ use roda::words::{Epoch, Incarnation, MessageId, NodeId, Position, Seq};
 use serde_json::Value;
 use states::State;
 use support::table::{may_all, row, thorough};
-use support::{Group, Node, run};
+use support::{Group, Node, piped, run};
 use trace::Step;
 
 const ME: NodeId = NodeId(1);
@@ -150,12 +150,7 @@ fn record() -> (Group, Vec<Step>) {
             .args(trace::words(&prefix))
             .arg(plain.get_program())
             .args(plain.get_args());
-        command.env_remove("RUST_LOG");
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut node = Node::spawn(1, command);
+        let mut node = Node::spawn(1, piped(command));
         for round in 0..4 {
             let lines: Vec<String> = (0..3)
                 .map(|line| format!("life {life}, {round}.{line}"))
@@ -180,20 +175,7 @@ fn record() -> (Group, Vec<Step>) {
 
 /// Makes the node write its file anew.
 fn reconcile(group: &Group) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reconciler"));
-    command.args([
-        "--group",
-        &group.address,
-        "--interface",
-        "127.0.0.1",
-        "--data-dir",
-    ]);
-    command.arg(group.folder.path());
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let done = run(command, b"");
+    let done = run(group.reconciler(&[]), b"");
     assert_eq!(done.code, Some(0), "{}\n{}", done.stdout, done.stderr);
 }
 

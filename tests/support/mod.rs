@@ -111,12 +111,19 @@ impl Group {
             .args(["--id", &id.to_string(), "--group", &self.address])
             .args(["--interface", "127.0.0.1", "--data-dir"])
             .arg(self.folder.path())
-            .args(words)
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .args(words);
+        piped(command)
+    }
+
+    /// The command for the reconciler over this group's folder and its live nodes.
+    pub fn reconciler(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reconciler"));
         command
+            .args(["--group", &self.address])
+            .args(["--interface", "127.0.0.1", "--data-dir"])
+            .arg(self.folder.path())
+            .args(words);
+        piped(command)
     }
 
     /// Starts a node that tells events as JSON.
@@ -403,6 +410,17 @@ pub fn members(ring: &Value) -> Vec<u16> {
         .iter()
         .map(|member| member["id"].as_u64().unwrap() as u16)
         .collect()
+}
+
+/// A command with pipes to it, and without the log level and the key of whoever runs the tests.
+pub fn piped(mut command: Command) -> Command {
+    command
+        .env_remove("RUST_LOG")
+        .env_remove("RODA_KEY_FILE")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
 }
 
 /// How a process ended that says nothing more to be followed.

@@ -11,7 +11,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 
 use crate::support::table::{may_all, row, thorough};
-use crate::support::{Group, Node, PATIENCE, run, wait_until};
+use crate::support::{Group, Node, PATIENCE, piped, run, wait_until};
 use crate::{all_at_once, check_once};
 
 /// What changes files.
@@ -78,15 +78,8 @@ fn live(group: &Group, thread: Thread, words: &[String], log: &Path) -> (Vec<Str
         Thread::Main => {
             let mut command = Command::new("strace");
             command.args(["-D", "-qq", "-o"]).arg(log).args(words);
-            command
-                .arg(plain.get_program())
-                .args(plain.get_args())
-                .env_remove("RUST_LOG");
-            command
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped());
-            Node::spawn(1, command)
+            command.arg(plain.get_program()).args(plain.get_args());
+            Node::spawn(1, piped(command))
         }
         Thread::Disk => {
             let node = Node::spawn(1, plain);

@@ -12,22 +12,17 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
-use support::Group;
+use support::{Group, piped};
 
 /// The command, under strace: the process is the program's own, and the tracer ends with it. `log` gets the calls.
 fn traced(command: &Command, log: &Path, words: &[String]) -> Command {
     let mut traced = Command::new("strace");
     traced.args(["-D", "-f", "-qq", "-o"]).arg(log).args(words);
     traced.arg(command.get_program()).args(command.get_args());
-    traced.env_remove("RUST_LOG");
-    traced
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    traced
+    piped(traced)
 }
 
 /// How often each message id is in a replica.
