@@ -12,6 +12,8 @@ pub(super) struct Token {
     here: Option<Hop>,
     /// It was asked for and has not come.
     asked: bool,
+    /// That it was asked for is told.
+    asking_told: bool,
     /// It came, and this is not told yet.
     granted: Option<Hop>,
     /// Its coming was worth telling, and so is its going.
@@ -34,15 +36,19 @@ impl View {
         }
     }
 
+    /// A line is asked for twice, while it is synced and when it may be said; that is told once.
     pub(super) fn request(&mut self) {
         self.token.asked = true;
-        self.talk(Level::Normal, "token: asked for");
+        if !std::mem::replace(&mut self.token.asking_told, true) || self.manner.level == Level::Verbose {
+            self.talk(Level::Normal, "token: asked for");
+        }
     }
 
     /// The token is told of when this node asked for it or has something to say; with `-v` always.
     pub(super) fn grant(&mut self, hop: Hop) {
         self.flush_token();
         self.token.here = Some(hop);
+        self.token.asking_told = false;
         let asked = std::mem::take(&mut self.token.asked);
         let speaking = asked || !self.pending.is_empty();
         self.token.told = speaking || self.manner.level == Level::Verbose;

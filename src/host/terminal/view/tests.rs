@@ -105,8 +105,8 @@ fn for_programs_a_message_is_one_line() {
 fn an_own_line_goes_through_its_ticks() {
     let mut view = view(Level::Normal, true);
     assert_eq!(
-        show(&mut view, &[pending(42, "oi"), Notice::Request]),
-        ["err · pending: oi", "err token: asked for"]
+        show(&mut view, &[Notice::Request, pending(42, "oi"), Notice::Request]),
+        ["err token: asked for", "err · pending: oi"]
     );
     let round = [
         Notice::Grant(Hop(8)),
@@ -120,6 +120,7 @@ fn an_own_line_goes_through_its_ticks() {
             "err token: granted (hop 8), passed to bob·1 (hop 9)",
         ]
     );
+    assert_eq!(show(&mut view, &[Notice::Request]), ["err token: asked for"]);
     assert_eq!(show(&mut view, &[held(42, 2)]), [""; 0]);
     assert_eq!(
         show(&mut view, &[held(42, 3), held(43, 3)]),
