@@ -69,7 +69,10 @@ fn head(status: &Status, people: &People) -> String {
         ring.epoch,
         people.who(ring.leader.id),
         status.hop,
-        show_measured(status.rotation_us),
+        match status.rotation_us {
+            0 => "not measured yet".to_string(),
+            measured => show_measured(measured),
+        },
         show_measured(status.token_timeout_us),
     )
 }
@@ -316,6 +319,14 @@ mod tests {
             ]
         );
         assert_eq!(ask(Question::Ring { verbose: false }).len(), 4);
+        let mut young = samples::status(Why::Nothing);
+        young.rotation_us = 0;
+        let lines = answer(&Question::Ring { verbose: false }, &young, &people());
+        assert!(
+            lines[0].contains("rotation not measured yet, token"),
+            "{}",
+            lines[0]
+        );
         let mut alone = samples::status(Why::Nothing);
         (alone.ring, alone.members) = (None, vec![]);
         let lines = answer(&Question::Ring { verbose: false }, &alone, &people());
