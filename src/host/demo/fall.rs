@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use rustix::process::Signal;
-
 use crate::host::clock;
 use crate::words::Time;
 
@@ -32,6 +30,8 @@ const PLAN: [(u16, [&str; 2]); 3] = [
     (2, ["at ten, I say", "the ferry is late"]),
     (3, ["nine is fine", "bring a coat"]),
 ];
+/// Said once one is stopped: what the token does after it is what it does without that one.
+const AFTER_THE_STOP: &str = "yes?";
 /// Said while one is dead.
 const WITHOUT: [(u16, [&str; 2]); 2] = [
     (BEFORE, ["where is bia?", "her node is gone"]),
@@ -101,11 +101,11 @@ impl Story {
             stage.said.values().any(|text| text == last).then_some(())
         })?;
         let since = clock::now();
-        self.stage.signal(VICTIM, Signal::STOP)?;
-        self.stage.say(BEFORE, &["yes?"])?;
-        let passed = self.stage.wait("the token going to the stopped node", |stage| {
-            where_it_went(stage, since)
-        })?;
+        self.stage.stop(VICTIM)?;
+        self.stage.say(BEFORE, &[AFTER_THE_STOP])?;
+        let passed = self
+            .stage
+            .wait("the token going to the stopped node", where_it_went)?;
         let (victim, before) = (name(VICTIM), name(BEFORE));
         let claim = match passed {
             Some(hop) => format!(
@@ -260,16 +260,19 @@ impl Story {
 }
 
 /// Where the token is, once the victim is stopped: `Some(Some(hop))` if a survivor was seen passing it there,
-/// `Some(None)` if a survivor asked for it for long and was not given it; `None` if that is not clear yet.
-fn where_it_went(stage: &Stage, since: Time) -> Option<Option<u64>> {
-    let before = stage.player(BEFORE);
-    let later = before.told.iter().filter(|told| told.at >= since);
+/// `Some(None)` if a survivor asked for it for long and was not given it; `None` if that is not clear yet. What the
+/// survivor told before its line of after the stop may be older than the stop, whenever it was read.
+fn where_it_went(stage: &Stage) -> Option<Option<u64>> {
+    let told = &stage.player(BEFORE).told;
+    let asked = told
+        .iter()
+        .position(|told| told.kind() == "pending" && told.text("text") == AFTER_THE_STOP)?;
+    let mut later = told[asked..].iter();
     let to_victim = |told: &&Told| told.kind() == "pass" && told.number("to") == Some(VICTIM.into());
     if let Some(pass) = later.clone().find(to_victim) {
         return Some(pass.number("hop"));
     }
     // No pass was seen, so either the token is still on its way here, or the victim had it when it was stopped.
-    let granted = later.clone().any(|told| told.kind() == "grant");
-    let asked = before.first_since("request", since)?.at;
-    (!granted && clock::now().since_us(asked) > NOT_GIVEN_US).then_some(None)
+    let granted = later.any(|told| told.kind() == "grant");
+    (!granted && clock::now().since_us(told[asked].at) > NOT_GIVEN_US).then_some(None)
 }

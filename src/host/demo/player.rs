@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::{Child, ChildStdin};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value;
 
 use crate::words::Time;
@@ -87,9 +87,14 @@ impl Player {
         input.write_all(text.as_bytes())
     }
 
-    /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        Ok(kill_process(Pid::from_child(&self.child), signal)?)
+    /// SIGSTOP, and waits until all of its threads have stopped: on a busy machine they run on for a while.
+    pub fn stop(&self) -> io::Result<()> {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::STOP)?;
+        // It is only looked at: should it have ended, that is for whoever waits for its end.
+        let looked = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(pid), looked)?;
+        Ok(())
     }
 
     /// SIGKILL, and waits until the process is gone.

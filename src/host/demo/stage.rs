@@ -184,10 +184,10 @@ impl Stage {
         said.map_err(|error| Failure::Machine(format!("type at node {id}"), error))
     }
 
-    /// Sends a node a signal.
-    pub fn signal(&self, id: u16, signal: rustix::process::Signal) -> Result<(), Failure> {
-        let sent = self.player(id).signal(signal);
-        sent.map_err(|error| Failure::Machine(format!("signal node {id}"), error))
+    /// SIGSTOP; returns when nothing of the process runs any more.
+    pub fn stop(&self, id: u16) -> Result<(), Failure> {
+        let stopped = self.player(id).stop();
+        stopped.map_err(|error| Failure::Machine(format!("stop node {id}"), error))
     }
 
     /// SIGKILL; returns when the process is gone. The time is that of the kill.
