@@ -23,6 +23,8 @@ pub struct Pull {
     wanted: PositionSet,
     received: u64,
     total: u64,
+    /// Something was not compared, or not fetched.
+    left_out: bool,
     /// A question is under way, or the stream is not open yet.
     asked: bool,
 }
@@ -59,6 +61,7 @@ impl Default for Pull {
             wanted: PositionSet::new(),
             received: 0,
             total: 0,
+            left_out: false,
             asked: true,
         }
     }
@@ -78,6 +81,16 @@ impl Pull {
     /// Whether something is still wanted.
     pub fn is_wanting(&self) -> bool {
         !self.wanted.is_empty()
+    }
+
+    /// Whether all that the peer had was compared and fetched.
+    pub fn is_exhaustive(&self) -> bool {
+        self.todo.is_empty() && !self.is_wanting() && !self.left_out
+    }
+
+    /// Something that the peer has is not taken.
+    pub fn leave_out(&mut self) {
+        self.left_out = true;
     }
 
     /// An answer came. `digest` is the own one; `lacking` says which of the peer's positions are wanted.
@@ -109,6 +122,8 @@ impl Pull {
             let differs = digest.summary(range) != theirs && theirs.count > 0;
             if differs && self.todo.len() < RANGES_MAX {
                 self.todo.push(range);
+            } else if differs {
+                self.left_out = true;
             }
         }
     }
@@ -133,6 +148,7 @@ impl Pull {
         }
         if !taken {
             // The peer has none of what it said: asking again would go on for ever.
+            self.left_out |= self.is_wanting();
             self.wanted = PositionSet::new();
         }
         brought
@@ -144,6 +160,7 @@ impl Pull {
             return Next::Wait;
         }
         if self.comparisons == COMPARISONS_MAX {
+            self.left_out |= !self.todo.is_empty();
             self.todo.clear();
         }
         if let Some(range) = self.todo.pop() {
@@ -211,7 +228,10 @@ mod tests {
                 }
                 Next::Ask(other) => panic!("{other:?} is no question"),
                 Next::Wait => panic!("nothing is under way"),
-                Next::Over => return got,
+                Next::Over => {
+                    assert!(pull.is_exhaustive(), "all was compared and fetched");
+                    return got;
+                }
             };
             let brought = pull.answered(answer, &mine.1, |has| has.difference(&mine.0));
             got.extend(
@@ -250,6 +270,7 @@ mod tests {
         let brought = pull.answered(strange, &mine.1, Clone::clone).unwrap();
         assert_eq!((brought.records.len(), brought.unreadable), (0, 1));
         assert_eq!(pull.next(&mine.1, true), Next::Over);
+        assert!(!pull.is_exhaustive(), "what it said to have is not here");
         assert_eq!(
             pull.answered(Frame::Same, &mine.1, Clone::clone).err(),
             Some(OutOfTurn)
@@ -277,5 +298,6 @@ mod tests {
             pull.answered(Frame::Parts(parts), &mine.1, Clone::clone).unwrap();
         }
         assert_eq!(asked, u64::from(COMPARISONS_MAX));
+        assert!(!pull.is_exhaustive(), "not all was compared");
     }
 }
