@@ -259,12 +259,58 @@ impl RingState {
         })
     }
 
+    /// Delivered in whole messages up to here: the fragments of one that is not complete yet are still needed.
+    pub fn settled_up_to(&self) -> Seq {
+        Seq(self.delivered_up_to.0 - self.partial.len() as u64)
+    }
+
     /// Forgets chunks that all members have and that were delivered here.
     pub fn forget_stable(&mut self) {
-        let mut stable = self.received_by_all().min(self.delivered_up_to);
+        let mut stable = self.received_by_all().min(self.settled_up_to());
         if bugs::on(Bug::ForgotTooEarly) {
             stable = self.delivered_up_to;
         }
         self.buffer.forget_up_to(stable);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::{Epoch, Incarnation};
+
+    #[test]
+    fn the_fragments_of_a_message_are_kept_until_it_is_whole() {
+        let me = Member {
+            id: NodeId(1),
+            incarnation: Incarnation(1),
+        };
+        let id = RingId {
+            epoch: Epoch(1),
+            leader: me,
+        };
+        let mut state = RingState::new(id, vec![me], me, Seq(5), Time(0));
+        let chunk = |seq: u64, fragment: u16, fragments: u16| Chunk {
+            seq: Seq(seq),
+            id: MessageId {
+                sender: me,
+                counter: 1 + seq - u64::from(fragment),
+            },
+            fragment,
+            fragments,
+            bytes: Bytes::from_static(b"x"),
+        };
+        for chunk in [chunk(5, 0, 1), chunk(6, 0, 3), chunk(7, 1, 3), chunk(8, 2, 3)] {
+            assert!(state.buffer.insert(chunk));
+        }
+        state.rows[0].received_up_to = Seq(8);
+        assert_eq!(state.deliver_ready(Seq(7)).len(), 1);
+        assert_eq!((state.delivered_up_to, state.settled_up_to()), (Seq(7), Seq(5)));
+        state.forget_stable();
+        assert_eq!(state.buffer.kept_from(), Seq(6));
+        let whole = state.deliver_ready(Seq(8));
+        assert_eq!((whole.len(), state.settled_up_to()), (1, Seq(8)));
+        state.forget_stable();
+        assert_eq!(state.buffer.kept_from(), Seq(9));
     }
 }
