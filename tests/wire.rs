@@ -108,6 +108,7 @@ fn commit() -> Commit {
     let old = OldRing {
         kept_from: Seq(1),
         ring: Some(ring()),
+        entered: Some(ring()),
         high: Seq(50),
         received_up_to: Seq(40),
         above: ranges(),
@@ -115,6 +116,7 @@ fn commit() -> Commit {
     };
     let new = OldRing {
         ring: None,
+        entered: None,
         above: vec![],
         ..old.clone()
     };
@@ -559,9 +561,10 @@ fn the_largest_lists_fit_a_datagram() {
     let old = OldRing {
         kept_from: Seq(1),
         ring: Some(ring()),
+        entered: Some(ring()),
         high: Seq(1),
         received_up_to: Seq(1),
-        above: vec![(Seq(1), Seq(1)); 3],
+        above: vec![(Seq(1), Seq(1)); 2],
         delivered_up_to: Seq(1),
     };
     commit.rows = members

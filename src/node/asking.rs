@@ -40,8 +40,8 @@ impl Node {
     /// Asks all members of the ring about the lines that are undecided, as many as one datagram bears.
     pub(super) fn ask_about_old_lines(&mut self, now: Time) {
         self.asking = None;
-        if !self.ring.may_grant() {
-            // A ring below the quorum may know less than was ordered.
+        if !self.ring.may_grant() || !self.ring.has_entered() {
+            // A ring that does not count yet, or a node that lags, may know less than was ordered.
             return;
         }
         let ids: Vec<MessageId> = self.undecided().into_iter().take(INQUIRY_MAX).collect();
@@ -53,7 +53,7 @@ impl Node {
             .members
             .iter()
             .copied()
-            .filter(|member| *member != me)
+            .filter(|member| *member != me && self.ring.is_known_to_have_entered(*member))
             .collect();
         let nonce = self.dice.random();
         self.asking = Some(Asking {
@@ -102,6 +102,13 @@ impl Node {
             // What is in the buffer of a ring that is over may turn out void. It will be asked again.
             return;
         }
+        let is_sure = match ids.is_empty() {
+            true => self.has_all(),
+            false => self.ring.may_grant() && self.ring.has_entered(),
+        };
+        if self.ring.has_quorum() && !is_sure {
+            return;
+        }
         let known = ids
             .iter()
             .copied()
@@ -111,6 +118,7 @@ impl Node {
     }
 
     pub(super) fn on_inquiry_answer(&mut self, now: Time, sender: Member, nonce: u64, known: &[MessageId]) {
+        self.on_has_all(now, sender, nonce);
         let Some(asking) = self.asking.as_mut().filter(|asking| asking.nonce == nonce) else {
             return;
         };

@@ -35,6 +35,8 @@ const UNWRITTEN_MAX: usize = 2_048;
 struct Session {
     stream: StreamId,
     peer: NodeId,
+    /// The question that the peer answered, if this node lags and has to catch up with it.
+    completing: Option<u64>,
     /// What it is for, if a reconciliation wants it.
     source: Option<Source>,
     pull: Pull,
@@ -131,18 +133,23 @@ impl Node {
     /// Opens a stream: to what a reconciliation wants next, or to a member drawn for this pass.
     fn begin_session(&mut self, now: Time) {
         let source = self.next_source(now);
-        if source.is_none() && !self.may_catch_up() {
+        let completing = self.completing.wanted().filter(|_| source.is_none());
+        if source.is_none() && completing.is_none() && !self.may_catch_up() {
             return self.after_session(now, false);
         }
         if self.catching_up.queue.is_empty() && source.is_none() {
             self.begin_pass();
         }
-        let place = match &source {
-            Some(source) => Some(source.place),
-            None => self.catching_up.queue.pop().map(Place::Member),
+        let place = match (&source, completing) {
+            (Some(source), _) => Some(source.place),
+            (None, Some((member, _))) => Some(Place::Member(member)),
+            (None, None) => self.catching_up.queue.pop().map(Place::Member),
         };
         let address = place.and_then(|place| self.address_of(place));
         let Some((peer, address)) = address.filter(|_| self.leaving.is_none()) else {
+            if let Some((_, nonce)) = completing {
+                self.compared(now, nonce, false);
+            }
             return self.after_session(now, false);
         };
         self.catching_up.last_stream += 2;
@@ -150,6 +157,7 @@ impl Node {
         self.catching_up.session = Some(Session {
             stream,
             peer,
+            completing: completing.map(|(_, nonce)| nonce),
             source,
             pull: Pull::default(),
             silent_until: now.after_us(SILENCE_US),
@@ -215,12 +223,17 @@ impl Node {
         if brought.unreadable > 0 {
             *self.refused.entry("unreadable record").or_default() += brought.unreadable;
         }
+        let mut left_out = false;
         for record in brought.records {
             if !self.ring.saw(record.position) {
                 *self.refused.entry("position out of reach").or_default() += 1;
+                left_out = true;
             } else if !self.will_have(record.position) {
                 self.accept_record(now, record, None);
             }
+        }
+        if let Some(session) = self.catching_up.session.as_mut().filter(|_| left_out) {
+            session.pull.leave_out();
         }
         if came {
             self.tell_progress();
@@ -270,6 +283,9 @@ impl Node {
                 received,
             });
         }
+        if let Some(nonce) = session.completing {
+            self.compared(now, nonce, complete && session.pull.is_exhaustive());
+        }
         if let Some(source) = session.source {
             self.source_done(now, source, received, complete);
         }
@@ -283,6 +299,10 @@ impl Node {
 
     /// When the next session is due: soon while sessions find something.
     pub(super) fn after_session(&mut self, now: Time, found: bool) {
+        if self.completing.wanted().is_some() {
+            self.catching_up.next_at = Some(now);
+            return;
+        }
         if let Some(at) = self.next_source_at() {
             self.catching_up.next_at = Some(at.max(now));
             return;

@@ -8,6 +8,7 @@
 
 mod asking;
 mod catching_up;
+mod completing;
 mod disorder;
 pub mod face;
 mod hearing;
@@ -38,6 +39,7 @@ use crate::words::{Epoch, Incarnation, Member, MessageId, Position, RingId, Seq,
 
 use asking::Asking;
 use catching_up::CatchingUp;
+use completing::Completing;
 use disorder::Disorder;
 use face::{
     Action, CheckpointState, Command, Config, Event, Exit, LoadId, Notice, Restart, Store, StreamId, Ticket,
@@ -117,6 +119,7 @@ pub struct Node {
     traces: Traces,
     asking: Option<Asking>,
     catching_up: CatchingUp,
+    completing: Completing,
     reconciling: Reconciling,
     serving: BTreeMap<StreamId, Serving>,
     loads: BTreeMap<LoadId, StreamId>,
@@ -174,6 +177,7 @@ impl Node {
             traces: Traces::default(),
             asking: None,
             catching_up: CatchingUp::default(),
+            completing: Completing::default(),
             reconciling: Reconciling::default(),
             serving: BTreeMap::new(),
             loads: BTreeMap::new(),
@@ -250,6 +254,7 @@ impl Node {
             asking,
             leaving,
             self.catching_up.deadline(),
+            self.completing.deadline(),
             self.reconciling.deadline(),
             self.strangers.deadline(),
         ];
@@ -298,6 +303,7 @@ impl Node {
     fn tick(&mut self, now: Time) {
         self.write_due(now);
         self.ask_again(now);
+        self.tick_completing(now);
         self.tick_catching_up(now);
         self.tick_reconciling(now);
         for notice in self.strangers.tick(now) {

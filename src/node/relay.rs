@@ -43,13 +43,17 @@ impl Node {
                     Some(AfterStore::Accepted(ring, seq)),
                 );
             }
-            Output::Adopted(ring) => {
-                let before = crate::words::Position {
-                    ring,
-                    seq: crate::words::Seq(0),
-                };
-                self.store(Store::AcceptForget(before), None);
-                self.ticks.forget_before(ring);
+            Output::Adopted(ring) => self.ticks.forget_before(ring),
+            Output::Entered(void) => {
+                if let Some(void) = void {
+                    self.store(Store::AcceptForget(void), None);
+                }
+                self.undecide_void_lines();
+                self.ask_about_old_lines(now);
+            }
+            Output::Established => {
+                self.undecide_void_lines();
+                self.ask_about_old_lines(now);
             }
             Output::Installed(installed) => self.on_installed(now, installed),
             Output::RowsChanged => self.update_ticks(now),
@@ -106,6 +110,10 @@ impl Node {
             first: installed.first,
         });
         self.change();
+        if self.ring.has_quorum() {
+            // The ring waits for what was delivered before it to be written.
+            self.end_delays(now);
+        }
         self.undecide_void_lines();
         self.ask_about_old_lines(now);
         self.catch_up_soon(now);

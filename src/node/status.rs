@@ -4,7 +4,7 @@ use super::Node;
 use super::face::{Counters, MemberStatus, PhaseName, Status, Why};
 use super::outbox::LineState;
 use crate::ring::RingState;
-use crate::words::{Hop, NodeId, Seq, Time};
+use crate::words::{Hop, Member, NodeId, Seq, Time};
 
 impl Node {
     /// All that is known of the ring right now.
@@ -98,6 +98,17 @@ impl Node {
         limited
     }
 
+    /// How many members there are, or, if they were enough, how many of them are known to count.
+    fn members_that_count(&self, state: &RingState) -> u16 {
+        let members = state.members.len() as u16;
+        if members < self.config.quorum || self.ring.may_grant() {
+            return members;
+        }
+        let entered = |member: &&Member| self.ring.is_known_to_have_entered(**member);
+        let entered = state.members.iter().filter(entered).count() as u16;
+        entered.min(self.config.quorum.saturating_sub(1))
+    }
+
     /// One answer to "what am I waiting for".
     pub(super) fn why(&self) -> Why {
         if let Some(reason) = &self.disk_full {
@@ -107,7 +118,8 @@ impl Node {
             return Why::Gathering(self.ring.not_agreed());
         }
         let state = self.ring.installed().expect("an operational node has a ring");
-        let (have, need) = (state.members.len() as u16, self.config.quorum);
+        let need = self.config.quorum;
+        let have = self.members_that_count(state);
         if have < need {
             return Why::Quorum { have, need };
         }

@@ -56,6 +56,13 @@ impl Node {
     /// A message is part of the state: told to the user, and written after its delay.
     pub(super) fn accept_record(&mut self, now: Time, record: Record, ring_seq: Option<Seq>) {
         let known_at = self.unheld.get(&record.id).copied();
+        if self.ring.has_quorum() && known_at == Some(record.position) {
+            // A rest that is decided may be delivered again by a ring that adopts it.
+            if let Some(seq) = ring_seq {
+                self.ring.written(now, seq);
+            }
+            return;
+        }
         let known = known_at.is_some() || self.ids.contains(record.id);
         if self.held.contains(record.position) {
             // It is here already: it came from a peer before it came through the ring.

@@ -113,6 +113,11 @@ impl Buffer {
         self.ranges(self.received_up_to.next(), high, most, false)
     }
 
+    /// The ranges from `first` to `last` that are here.
+    pub fn present(&self, first: Seq, last: Seq) -> Vec<(Seq, Seq)> {
+        self.ranges(first, last, usize::MAX, true)
+    }
+
     fn ranges(&self, first: Seq, last: Seq, most: usize, here: bool) -> Vec<(Seq, Seq)> {
         let mut ranges: Vec<(Seq, Seq)> = Vec::new();
         let last = last.min(Seq(self.base.0 + SPAN_MAX));
@@ -138,6 +143,21 @@ impl Buffer {
                 self.bytes -= chunk.bytes.len();
             }
             self.base = self.base.next();
+        }
+    }
+
+    /// Drops what is above `received_up_to` and in none of these ranges.
+    pub fn keep_only(&mut self, ranges: &[(Seq, Seq)]) {
+        let first = self.received_up_to.next().max(self.base);
+        for number in first.0..=self.highest().0 {
+            let named = ranges.iter().any(|(a, b)| a.0 <= number && number <= b.0);
+            let slot = self.slots.get_mut((number - self.base.0) as usize);
+            if let Some(chunk) = slot.filter(|_| !named).and_then(Option::take) {
+                self.bytes -= chunk.bytes.len();
+            }
+        }
+        while self.slots.back().is_some_and(Option::is_none) {
+            self.slots.pop_back();
         }
     }
 
@@ -255,6 +275,20 @@ mod tests {
         );
         gapped.forget_above(Seq(9));
         assert_eq!((gapped.highest(), gapped.bytes()), (Seq(2), 2));
+    }
+
+    #[test]
+    fn only_what_is_named_is_kept_above_what_was_received() {
+        let mut gapped = buffer(5, &[5, 6, 8, 9, 11, 14]);
+        gapped.keep_only(&[(Seq(9), Seq(10)), (Seq(11), Seq(11))]);
+        assert_eq!(gapped.above(9), [(Seq(9), Seq(9)), (Seq(11), Seq(11))]);
+        assert_eq!(
+            (gapped.received_up_to(), gapped.highest(), gapped.bytes()),
+            (Seq(6), Seq(11), 4)
+        );
+        gapped.keep_only(&[]);
+        assert_eq!((gapped.highest(), gapped.bytes()), (Seq(6), 2));
+        assert!(gapped.insert(chunk(7)) && gapped.received_up_to() == Seq(7));
     }
 
     #[test]

@@ -110,6 +110,10 @@ bugs! {
     OldestAdopted,
     /// With a quorum, a ring is installed before what it adopted is stored.
     AdoptedNotStored,
+    /// With a quorum, who lags enters a ring before it has caught up.
+    LaggardCounted,
+    /// With a quorum, a node does not store which ring it entered.
+    EntryNotStored,
     /// Reconciling keeps a message at both of its positions.
     KeptAtBoth,
     /// Reconciling drops one of two contents under one id without a word.

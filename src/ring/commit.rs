@@ -17,7 +17,7 @@ use crate::wire::{Body, Commit, CommitRow, OldRing, RANGES_MAX};
 use crate::words::{Epoch, Hop, Member, RingId, Seq, Time};
 
 /// How many ranges all rows of a commit token may carry together, to fit one datagram.
-const RANGES_TOGETHER_MAX: usize = 2_000;
+const RANGES_TOGETHER_MAX: usize = 1_400;
 
 /// A ring on its way: the commit token was accepted, or is about to be sent.
 #[derive(Clone, Debug)]
@@ -156,14 +156,16 @@ impl Ring {
         match self.old_ring() {
             Some(state) => OldRing {
                 ring: Some(state.id),
+                entered: self.lineage.entered,
                 high: self.high.max(state.high).max(state.buffer.highest()),
                 kept_from: state.buffer.kept_from(),
                 received_up_to: state.buffer.received_up_to(),
-                delivered_up_to: state.delivered_up_to,
+                delivered_up_to: state.settled_up_to(),
                 above: state.buffer.above(most),
             },
             None => OldRing {
                 ring: None,
+                entered: None,
                 high: self.high,
                 kept_from: Seq(1),
                 received_up_to: Seq(0),

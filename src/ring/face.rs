@@ -64,8 +64,13 @@ pub enum Output {
     Deliver(Delivery),
     /// With a quorum: store this chunk, then call [`super::Ring::accepted`].
     Accept(RingId, Chunk),
-    /// With a quorum: everything stored of rings before this one is void.
+    /// With a quorum: a ring is being installed that adopted what this node may not have: what others hold from now
+    /// on says nothing of messages of rings before it.
     Adopted(RingId),
+    /// With a quorum: the installed ring is entered; what is stored up to this position is void or written.
+    Entered(Option<Position>),
+    /// With a quorum: enough members have entered the installed ring.
+    Established,
     /// A new ring is installed; deliveries before this belong to older rings.
     Installed(Installed),
     /// What members have received or written has changed.

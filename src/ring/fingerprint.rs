@@ -62,7 +62,6 @@ impl Ring {
             phase,
             installed,
             lineage,
-            forgotten,
             deadlines,
             epoch,
             high,
@@ -90,7 +89,7 @@ impl Ring {
         } = self;
         assert!(out.is_empty(), "outputs are taken before states are compared");
         let me = settings.me;
-        (me, forgotten, epoch, high, incarnations, unwritten, unaccepted).hash(hasher);
+        (me, epoch, high, incarnations, unwritten, unaccepted).hash(hasher);
         (hold_us, leaving, expected_offers, *away_until >= now, previous).hash(hasher);
         (stored_epoch, estranged, together, superseded).hash(hasher);
         for (member, suspect) in suspects {
@@ -105,7 +104,14 @@ impl Ring {
         queue
             .iter()
             .for_each(|offer| (offer.id, &offer.content).hash(hasher));
-        for state in [installed, lineage] {
+        (
+            lineage.entered,
+            lineage.complete,
+            lineage.established,
+            lineage.forgotten(),
+        )
+            .hash(hasher);
+        for state in [installed, &lineage.log, &lineage.rest] {
             state.is_some().hash(hasher);
             state.iter().for_each(|state| state.hash_state(me, now, hasher));
         }

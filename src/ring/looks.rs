@@ -80,7 +80,7 @@ impl Ring {
 
     /// Whether a message was received and not delivered yet.
     pub fn buffers(&self, id: MessageId) -> bool {
-        let rings = [&self.installed, &self.lineage];
+        let rings = [&self.installed, &self.lineage.rest, &self.lineage.log];
         rings.into_iter().flatten().any(|state| {
             let mut undelivered = state.delivered_up_to.next().0..=state.buffer.highest().0;
             undelivered.any(|seq| state.buffer.get(Seq(seq)).is_some_and(|chunk| chunk.id == id))

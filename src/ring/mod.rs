@@ -32,6 +32,7 @@ mod fingerprint;
 mod gather;
 mod lineage;
 mod looks;
+mod mark;
 mod newcomers;
 mod operational;
 mod passing;
@@ -57,6 +58,7 @@ pub use timing::Timing;
 use bugs::Bug;
 use commit::Committing;
 use gather::Gather;
+use lineage::Lineage;
 use newcomers::Newcomers;
 use recover::Recovering;
 use suspicion::Suspect;
@@ -84,10 +86,8 @@ pub struct Ring {
     phase: Phase,
     /// The ring installed last. It stays, with its buffer, until the next one is installed.
     installed: Option<RingState>,
-    /// With a quorum: the last ring of the lineage, while the installed one is too small to belong to it.
-    lineage: Option<RingState>,
-    /// With a quorum: what is accepted was forgotten up to here.
-    forgotten: Option<Position>,
+    /// With a quorum: which rings this node entered, and what it accounts for.
+    lineage: Lineage,
     deadlines: Deadlines,
     /// The largest epoch seen or proposed; stored before it is used.
     epoch: Epoch,
@@ -111,8 +111,8 @@ pub struct Ring {
     queue: VecDeque<Offer>,
     /// Delivered, not yet written: the numbers.
     unwritten: BTreeSet<Seq>,
-    /// With a quorum: received, not yet accepted on disk: the numbers.
-    unaccepted: BTreeSet<Seq>,
+    /// With a quorum: received, not yet accepted on disk.
+    unaccepted: BTreeSet<Position>,
     /// The token is wanted although there is nothing to say, and kept for this long.
     hold_us: Option<u64>,
     leaving: bool,
@@ -139,8 +139,7 @@ impl Ring {
             dice: SmallRng::seed_from_u64(seed),
             phase: Phase::Operational,
             installed: None,
-            lineage: None,
-            forgotten: None,
+            lineage: Lineage::default(),
             deadlines: Deadlines::default(),
             epoch: settings.epoch,
             stored_epoch: Epoch(0),
@@ -224,14 +223,10 @@ impl Ring {
     /// Up to where this node has written all it delivered.
     fn held_up_to(&self, state: &RingState) -> Seq {
         if self.settings.quorum > 0 {
-            let received = state.buffer.received_up_to();
             if bugs::on(Bug::QuorumOfReceived) {
-                return received;
+                return state.buffer.received_up_to();
             }
-            return self
-                .unaccepted
-                .first()
-                .map_or(received, |first| Seq(first.0 - 1).min(received));
+            return self.accepted_up_to(state);
         }
         match self.unwritten.first() {
             Some(first) if !bugs::on(Bug::HeldBeforeSync) => Seq(first.0 - 1),

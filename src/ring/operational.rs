@@ -122,6 +122,7 @@ impl Ring {
             }
             self.install(now);
         }
+        self.establish(now, false);
         let Some(state) = &mut self.installed else { return };
         let Some(holding) = &state.holding else { return };
         let first_time = !holding.resting;
@@ -160,12 +161,6 @@ impl Ring {
             + state.high.0;
         state.unchanged = state.last_sum == sum;
         state.last_sum = sum;
-    }
-
-    /// Whether messages may be stamped: a ring smaller than the quorum grants nothing.
-    pub fn may_grant(&self) -> bool {
-        let members = self.installed.as_ref().map_or(0, |state| state.members.len());
-        members >= usize::from(self.settings.quorum) || bugs::on(Bug::GrantedBelowQuorum)
     }
 
     /// Stamps and sends what waits here, within the window.
@@ -251,7 +246,8 @@ impl Ring {
                 let fresh = state.buffer.insert(chunk.clone());
                 assert!(fresh, "a number is assigned once: {}", chunk.seq);
                 if self.settings.quorum > 0 {
-                    self.unaccepted.insert(chunk.seq);
+                    let (ring, seq) = (state.id, chunk.seq);
+                    self.unaccepted.insert(Position { ring, seq });
                     self.out.push(Output::Accept(state.id, chunk.clone()));
                 }
                 chunks.push(chunk);
@@ -309,9 +305,11 @@ impl Ring {
         let state = self.installed.as_ref().expect("the ring was there");
         if state.rows[state.me] != before {
             self.out.push(Output::RowsChanged);
+            self.establish(now, false);
             self.deliver_ready();
             let state = self.installed.as_ref().expect("the ring was there");
-            if state.received_by_all() >= state.high && !was_received {
+            let all_received = state.received_by_all() >= state.high && !was_received;
+            if all_received && state.holding.is_some() {
                 self.go_on(now);
             }
         }

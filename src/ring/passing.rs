@@ -58,6 +58,10 @@ impl Ring {
         if self.some_have_not_installed() {
             return Plan::Pass(next, Pace::Fast);
         }
+        if !self.may_grant() && self.counts(state.members.len()) {
+            // Who has entered is told as soon as it is so.
+            return Plan::Rest(self.timing.nack_again(), Pace::Fast);
+        }
         if self.expected_offers > 0 {
             return Plan::Rest(self.timing.settling_rest(), Pace::Settling);
         }

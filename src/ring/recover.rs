@@ -10,11 +10,12 @@ use std::hash::{Hash, Hasher};
 
 use super::bugs::{self, Bug};
 use super::commit::{hash_sent, old_rings};
+use super::lineage::{Adoption, MARKER};
 use super::state::{Holding, RingState};
 use super::timing::Repeat;
 use super::{Deadlines, Installed, Output, Phase, Ring};
 use crate::wire::{Body, Commit, OldRing, Pace, RANGES_MAX, Token, TokenRow};
-use crate::words::{Hop, Member, RingId, Seq, Time};
+use crate::words::{Hop, Member, Position, RingId, Seq, Time};
 
 /// A new ring whose members still exchange what is left of their old ones.
 #[derive(Clone, Debug)]
@@ -23,6 +24,10 @@ pub(super) struct Recovering {
     pub(super) state: RingState,
     /// What each member from my old ring has of it, me included.
     pub(super) together: BTreeMap<Member, OldRing>,
+    /// With a quorum: where I collect what the ring adopts, if I have no log of that.
+    adopted: Option<RingState>,
+    /// With a quorum: I have all that was decided before.
+    complete: bool,
     /// The members that were in the same ring as I before.
     companions: Vec<Member>,
     /// What I still lack of what they have: numbers.
@@ -79,6 +84,8 @@ impl Recovering {
             wanted,
             asked,
             sent_commit,
+            adopted,
+            complete,
             moved_on,
             steps,
             seen,
@@ -89,7 +96,7 @@ impl Recovering {
         (
             companions,
             wanted,
-            (moved_on, steps, seen),
+            (moved_on, steps, seen, complete),
             asked % together.len().saturating_sub(1).max(1),
         )
             .hash(hasher);
@@ -97,12 +104,14 @@ impl Recovering {
             let reached = (old.high, old.kept_from, old.received_up_to, old.delivered_up_to);
             (member, old.ring, reached, &old.above).hash(hasher);
         }
+        adopted.is_some().hash(hasher);
+        adopted.iter().for_each(|state| state.hash_state(me, now, hasher));
         hash_sent(me, sent_commit.as_ref(), hasher);
     }
 }
 
 /// Whether a member has this number of its old ring.
-fn has(old: &OldRing, seq: Seq) -> bool {
+pub(super) fn has(old: &OldRing, seq: Seq) -> bool {
     let contiguous = old.kept_from <= seq && seq <= old.received_up_to;
     contiguous
         || old
@@ -112,7 +121,7 @@ fn has(old: &OldRing, seq: Seq) -> bool {
 }
 
 /// The numbers above `received_up_to` that any of these members has.
-fn union(together: &BTreeMap<Member, OldRing>) -> Vec<(Seq, Seq)> {
+pub(super) fn union(together: &BTreeMap<Member, OldRing>) -> Vec<(Seq, Seq)> {
     let mut ranges: Vec<(Seq, Seq)> = together
         .values()
         .map(|old| (old.kept_from, old.received_up_to))
@@ -148,21 +157,26 @@ impl Ring {
             .filter(|(member, old)| came_along(member, old))
             .map(|(m, _)| *m)
             .collect();
-        let quorum = self.settings.quorum > 0;
-        let together: BTreeMap<Member, OldRing> = if quorum && self.counts(members.len()) {
-            self.adopt(now, &rows)
-        } else if quorum {
-            BTreeMap::new()
-        } else {
-            rows.into_iter()
-                .filter(|(member, old)| came_along(member, old))
-                .collect()
-        };
+        let mut adoption = Adoption::default();
+        if !self.has_quorum() {
+            let holders = rows.into_iter().filter(|(member, old)| came_along(member, old));
+            adoption.holders = holders.collect();
+        } else if self.counts(members.len()) {
+            adoption = self.adopt(now, &rows);
+        }
         let state = RingState::new(commit.ring, members, me, high.next(), now);
-        let wanted = self.lacking_of(&together);
+        let base = adoption.adopted.as_ref().or(self.old_ring());
+        let wanted = base.map_or(Vec::new(), |base| lacking_of(base, &adoption.holders));
+        let Adoption {
+            holders: together,
+            adopted,
+            complete,
+        } = adoption;
         let recovering = Recovering {
             state,
             together,
+            adopted,
+            complete,
             companions,
             wanted,
             asked: 0,
@@ -187,21 +201,6 @@ impl Ring {
         if alone {
             self.start_token(now);
         }
-    }
-
-    /// What the others from my old ring have and I lack.
-    fn lacking_of(&self, together: &BTreeMap<Member, OldRing>) -> Vec<(Seq, Seq)> {
-        let Some(state) = self.old_ring().filter(|_| !bugs::on(Bug::RecoverySkipped)) else {
-            return Vec::new();
-        };
-        let mut lacking: Vec<Seq> = Vec::new();
-        for (first, last) in union(together) {
-            let first = first.max(state.buffer.received_up_to().next());
-            lacking.extend((first.0..=last.0).map(Seq).filter(|seq| !state.buffer.has(*seq)));
-        }
-        lacking.sort_unstable();
-        lacking.dedup();
-        ranges_of(&lacking)
     }
 
     /// Asks a member that has it for what is lacking.
@@ -232,15 +231,16 @@ impl Ring {
 
     /// Chunks of the old ring arrived; only what is wanted is taken.
     pub(super) fn take_recovered(&mut self, now: Time, ring: RingId, chunks: Vec<crate::wire::Chunk>) {
+        let (entered, quorum) = (self.has_entered(), self.settings.quorum);
         let Phase::Recover(recovering) = &mut self.phase else {
             return;
         };
-        let quorum = self.settings.quorum;
-        let counted = self
-            .installed
-            .as_mut()
-            .filter(|state| state.members.len() >= usize::from(quorum));
-        let Some(old) = self.lineage.as_mut().or(counted).filter(|state| state.id == ring) else {
+        let own = match entered {
+            true => self.lineage.rest.as_mut().or(self.installed.as_mut()),
+            false => self.lineage.log.as_mut(),
+        };
+        let base = recovering.adopted.as_mut().or(own);
+        let Some(old) = base.filter(|state| state.id == ring) else {
             self.counters.fenced += 1;
             return;
         };
@@ -251,9 +251,10 @@ impl Ring {
                 .iter()
                 .any(|(first, last)| *first <= chunk.seq && chunk.seq <= *last);
             let copy = (quorum > 0).then(|| chunk.clone());
+            let wanted = wanted && (quorum == 0 || chunk.id.counter != MARKER);
             if wanted && old.buffer.insert(chunk) {
                 if let Some(chunk) = copy {
-                    self.unaccepted.insert(chunk.seq);
+                    self.unaccepted.insert(Position { ring, seq: chunk.seq });
                     self.out.push(Output::Accept(ring, chunk));
                 }
                 self.counters.repaired_for_me += 1;
@@ -315,10 +316,16 @@ impl Ring {
     pub(super) fn has_recovered(&self) -> bool {
         match &self.phase {
             Phase::Recover(recovering) => {
-                let stored = self.unaccepted.is_empty()
-                    || bugs::on(Bug::AdoptedNotStored)
-                    || !self.counts(recovering.state.members.len());
-                recovering.wanted.is_empty() && stored
+                let base = recovering
+                    .adopted
+                    .as_ref()
+                    .or(self.old_ring())
+                    .map(|base| base.id);
+                let stored = !self.unaccepted.iter().any(|at| Some(at.ring) == base);
+                recovering.wanted.is_empty()
+                    && (stored
+                        || bugs::on(Bug::AdoptedNotStored)
+                        || !self.counts(recovering.state.members.len()))
             }
             Phase::Operational => true,
             Phase::Gather(_) | Phase::Commit(_) => false,
@@ -340,31 +347,31 @@ impl Ring {
             Some(old) => (Some(old.id), old.members.clone()),
             None => (None, Vec::new()),
         };
-        let rest = self.succeed(new.members.len());
-        let (before, after) = if bugs::on(Bug::NewRingFirst) {
-            (Vec::new(), rest)
-        } else {
-            (rest, Vec::new())
-        };
-        before.into_iter().for_each(|delivery| self.deliver(delivery));
-        if bugs::on(Bug::HeldForgetsOldRing) {
-            self.unwritten.clear();
-        }
-        if self.settings.quorum > 0 && self.counts(new.members.len()) {
-            self.store_marker(new.id, Seq(new.first.0 - 1));
-        }
-        self.out.push(Output::Installed(Installed {
+        let lead = new.members.first() == Some(&self.settings.me) && !new.alone();
+        let told = Installed {
             ring: new.id,
             members: new.members.clone(),
             together: recovering.companions,
             old: old_id,
             old_members: old_members.clone(),
             first: new.first,
-        }));
+        };
+        if recovering.adopted.is_some() {
+            self.out.push(Output::Adopted(new.id));
+        }
+        let named = union(&recovering.together);
+        let rest = self.succeed(new, recovering.adopted, recovering.complete, &named);
+        let (before, after) = match bugs::on(Bug::NewRingFirst) {
+            true => (Vec::new(), rest),
+            false => (rest, Vec::new()),
+        };
+        before.into_iter().for_each(|delivery| self.deliver(delivery));
+        if bugs::on(Bug::HeldForgetsOldRing) {
+            self.unwritten.clear();
+        }
+        self.out.push(Output::Installed(told));
         after.into_iter().for_each(|delivery| self.deliver(delivery));
         self.previous = old_id.map(|id| (id, old_members));
-        let lead = new.members.first() == Some(&self.settings.me) && !new.alone();
-        self.installed = Some(new);
         self.multicast_heard = now;
         self.multicast_missed = 0;
         self.deadlines.nack_again = None;
@@ -394,6 +401,21 @@ impl Ring {
     }
 }
 
+/// What the others that come from the same old ring have and this node lacks.
+fn lacking_of(state: &RingState, together: &BTreeMap<Member, OldRing>) -> Vec<(Seq, Seq)> {
+    if bugs::on(Bug::RecoverySkipped) {
+        return Vec::new();
+    }
+    let mut lacking: Vec<Seq> = Vec::new();
+    for (first, last) in union(together) {
+        let first = first.max(state.buffer.received_up_to().next());
+        lacking.extend((first.0..=last.0).map(Seq).filter(|seq| !state.buffer.has(*seq)));
+    }
+    lacking.sort_unstable();
+    lacking.dedup();
+    ranges_of(&lacking)
+}
+
 /// Sorted numbers as ranges.
 fn ranges_of(seqs: &[Seq]) -> Vec<(Seq, Seq)> {
     let mut ranges: Vec<(Seq, Seq)> = Vec::new();
@@ -414,6 +436,7 @@ mod tests {
     fn old(kept_from: u64, received_up_to: u64, above: &[(u64, u64)]) -> OldRing {
         OldRing {
             ring: None,
+            entered: None,
             high: Seq(99),
             kept_from: Seq(kept_from),
             received_up_to: Seq(received_up_to),

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::buffer::SPAN_MAX;
 use super::bugs::{self, Bug};
 use super::deadlines::due_again;
+use super::lineage::MARKER;
 use super::state::RingState;
 use super::timing::Repeat;
 use super::{Delivery, Expelled, Output, Phase, Ring};
 use crate::wire::{Body, Chunk, Data, HEADER_BYTES, RANGES_MAX, Repair};
-use crate::words::{Member, RingId, Seq, Time};
+use crate::words::{Member, Position, RingId, Seq, Time};
 
 /// The most chunks sent in answer to one request, so that a forged one costs little.
 const REPAIR_CHUNKS_MAX: usize = 512;
@@ -96,6 +97,7 @@ impl Ring {
 
     /// Puts chunks into the buffer and delivers what is in order now.
     fn take_chunks(&mut self, now: Time, chunks: Vec<Chunk>) {
+        self.establish(now, !chunks.is_empty());
         let state = self
             .installed
             .as_mut()
@@ -103,10 +105,15 @@ impl Ring {
         let before = state.buffer.received_up_to();
         for chunk in chunks {
             let (ring, quorum) = (state.id, self.settings.quorum > 0);
+            if quorum && chunk.id.counter == MARKER {
+                // No message has this counter; stored, it would be taken for a mark of this node's own.
+                self.counters.senseless += 1;
+                continue;
+            }
             self.counters.beyond_buffer += u64::from(state.buffer.is_beyond(chunk.seq));
             let copy = quorum.then(|| chunk.clone());
             if let (true, Some(chunk)) = (state.buffer.insert(chunk), copy) {
-                self.unaccepted.insert(chunk.seq);
+                self.unaccepted.insert(Position { ring, seq: chunk.seq });
                 self.out.push(Output::Accept(ring, chunk));
             }
         }
@@ -137,13 +144,12 @@ impl Ring {
 
     /// With a quorum: this chunk is on disk.
     pub fn accepted(&mut self, now: Time, ring: RingId, seq: Seq) {
-        if self.old_ring().is_some_and(|state| state.id == ring) {
-            self.unaccepted.remove(&seq);
+        if self.unaccepted.remove(&Position { ring, seq }) {
             if let Phase::Recover(recovering) = &mut self.phase {
                 recovering.moved_on = true;
             }
             self.settle(now);
-            if !self.is_operational() && self.unaccepted.is_empty() {
+            if !self.is_operational() && self.has_recovered() {
                 self.hasten(now);
             }
         }

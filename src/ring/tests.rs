@@ -631,6 +631,7 @@ fn held_is_what_is_written_of_what_was_delivered() {
 fn commit(hop: u64, filled: usize) -> Commit {
     let old = OldRing {
         ring: Some(ring_id(5)),
+        entered: None,
         high: Seq(20),
         kept_from: Seq(FIRST),
         received_up_to: Seq(12),
@@ -747,8 +748,8 @@ fn nobody_is_believed_to_have_numbers_that_no_ring_reached() {
                 .collect();
         }
     };
-    assert_eq!(proposed(ranges(2_000)), taken);
-    assert_eq!(proposed(ranges(2_001)), senseless);
+    assert_eq!(proposed(ranges(1_400)), taken);
+    assert_eq!(proposed(ranges(1_401)), senseless);
 }
 
 #[test]
@@ -956,7 +957,7 @@ fn all_rows_of_a_commit_token_together_fit_a_datagram() {
         panic!("a commit token, not {unicast:?}")
     };
     let old = commit.rows[1].old.as_ref().unwrap();
-    assert_eq!(old.above.len(), 20, "2,000 ranges for 100 members");
+    assert_eq!(old.above.len(), 14, "1,400 ranges for 100 members");
     assert_eq!(
         (old.received_up_to, old.kept_from, old.delivered_up_to),
         (Seq(10), Seq(11), Seq(10))
@@ -1244,4 +1245,84 @@ fn what_waits_can_be_seen_and_withdrawn() {
     ring.on_data(NOW, member(2), data(1, [FIRST, FIRST + 2]));
     assert!(ring.buffers(of_2(FIRST + 2)), "a gap is before it");
     assert!(!ring.buffers(of_2(FIRST)) && !ring.buffers(of_2(FIRST + 1)));
+}
+
+/// The ring that was entered, the ring of the log, its numbers, and the numbers that are delivered again.
+type Restored = (Option<RingId>, RingId, Vec<(Seq, Seq)>, Vec<u64>);
+
+/// What a node with a quorum of 2 makes of what it accepted. Of ring 4, entered at 10, it has 11 to 14.
+fn restored(more: Vec<(RingId, Chunk)>) -> Restored {
+    let mut settings = settings(2);
+    settings.quorum = 2;
+    let mut ring = Ring::new(settings, 1, NOW);
+    let mut accepted = vec![marker(4, 10, "")];
+    accepted.extend(chunks(11..=14).into_iter().map(|chunk| (ring_id(4), chunk)));
+    accepted.extend(more);
+    let again = ring.restore(NOW, accepted);
+    let again = again.iter().map(|delivery| delivery.position.seq.0).collect();
+    let log = ring.lineage.log.as_ref().unwrap();
+    let here = log.buffer.present(Seq(1), Seq(99));
+    (ring.lineage.entered, log.id, here, again)
+}
+
+fn marker(epoch: u64, seq: u64, mark: &str) -> (RingId, Chunk) {
+    let id = MessageId {
+        sender: member(2),
+        counter: 0,
+    };
+    let bytes = Bytes::copy_from_slice(mark.as_bytes());
+    let chunk = Chunk {
+        id,
+        bytes,
+        ..chunk(seq)
+    };
+    (ring_id(epoch), chunk)
+}
+
+#[test]
+fn what_was_accepted_counts_as_the_newest_marker_says() {
+    let (old, new) = (ring_id(4), ring_id(5));
+    let (all, named) = (
+        vec![(Seq(11), Seq(14))],
+        vec![(Seq(11), Seq(12)), (Seq(14), Seq(14))],
+    );
+    let ranges = format!("{old} 11-12 14-14");
+    let (undecided, decided) = (format!("undecided {ranges}"), format!("decided {ranges}"));
+    let own = || (new, chunk(15));
+    assert_eq!(
+        restored(vec![own()]),
+        (Some(old), old, all, vec![]),
+        "a ring that was not entered"
+    );
+    assert_eq!(
+        restored(vec![marker(5, 14, &undecided)]),
+        (Some(new), old, named, vec![])
+    );
+    let again = vec![11, 12, 14];
+    let log = vec![(Seq(15), Seq(15))];
+    assert_eq!(
+        restored(vec![marker(5, 14, &undecided), own()]),
+        (Some(new), new, log.clone(), again.clone()),
+        "who has something of the new ring knows that the rest is decided"
+    );
+    assert_eq!(
+        restored(vec![marker(5, 14, &decided)]),
+        (Some(new), new, vec![], again)
+    );
+    assert_eq!(
+        restored(vec![marker(5, 14, ""), own()]),
+        (Some(new), new, log, vec![])
+    );
+}
+
+#[test]
+fn a_marker_from_the_network_is_no_message() {
+    let mut ring = ring(2, 2);
+    ring.settings.quorum = 2;
+    let mut forged = data(1, [FIRST, FIRST + 1]);
+    forged.chunks[1].id.counter = 0;
+    ring.on_data(NOW, member(1), forged);
+    let accepts = |output: &Output| matches!(output, Output::Accept(_, chunk) if chunk.id.counter == 0);
+    assert!(!ring.take_outputs().iter().any(accepts));
+    assert_eq!(state(&mut ring).buffer.received_up_to(), Seq(FIRST));
 }

@@ -43,6 +43,8 @@ pub struct Checker {
     pub wiped: BTreeSet<NodeId>,
     /// With a quorum of more than half: no message ever has two positions.
     pub one_order: bool,
+    /// Where each message was first told to stand, whoever told it.
+    places: BTreeMap<MessageId, Position>,
     /// What is seen of several nodes.
     pub witness: Witness,
     /// Faults seen at work, for the report.
@@ -174,9 +176,10 @@ impl Checker {
             Notice::Ring { ring, first, .. } => self.installed(node, *ring, *first),
             Notice::Held { id, position, k, n } => self.held(me, (*id, *position), (*k, *n), disks),
             Notice::Conflict { id, .. } => Err(format!("no duplicates: conflict about {id}")),
-            // README, Limits: a member that adopts a newer ring forgets what it stored of older ones.
-            Notice::Moved(_) if self.one_order => self.seen("moved with a quorum"),
-            Notice::Moved(_) => self.seen("moved"),
+            Notice::Moved(moved) => {
+                self.count("moved");
+                self.two_places(moved.id, moved.from, moved.to)
+            }
             Notice::Fenced { .. } => self.seen("fenced"),
             Notice::Woke { .. } => self.seen("woke with an old token"),
             Notice::CaughtUp { .. } => self.seen("caught up"),
@@ -200,6 +203,14 @@ impl Checker {
         }
     }
 
+    /// A message was ordered at two positions: that may be only where one order is not claimed.
+    fn two_places(&self, id: MessageId, first: Position, second: Position) -> Result<(), Broken> {
+        match self.one_order && self.wiped.is_empty() {
+            true => Err(format!("one order: {id} has two places, {first} and {second}")),
+            false => Ok(()),
+        }
+    }
+
     /// One id says one thing.
     fn same_content(&mut self, id: MessageId, content: &Bytes) -> Result<(), Broken> {
         match self.contents.insert(id, content.clone()) {
@@ -211,6 +222,10 @@ impl Checker {
     /// A delivery: in order, or marked as late.
     fn message(&mut self, me: Member, record: &Record, late: bool) -> Result<(), Broken> {
         self.same_content(record.id, &record.content)?;
+        let place = *self.places.entry(record.id).or_insert(record.position);
+        if place != record.position {
+            self.two_places(record.id, place, record.position)?;
+        }
         if let Some((id, _)) = self
             .stamped
             .get(&record.position)
@@ -254,7 +269,7 @@ impl Checker {
         }
         let old = self.rings.insert(me, ring);
         // With a quorum, what is delivered between two small rings is no matter of who moves together.
-        let Some(old) = old.filter(|_| !self.one_order) else {
+        let Some(old) = old.filter(|_| !node.ring().has_quorum()) else {
             return Ok(());
         };
         if old >= ring {

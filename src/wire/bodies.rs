@@ -358,6 +358,7 @@ impl Commit {
             out.u8(u8::from(row.old.is_some()));
             if let Some(old) = &row.old {
                 out.ring_option(old.ring);
+                out.ring_option(old.entered);
                 out.seq(old.high);
                 out.seq(old.kept_from);
                 out.seq(old.received_up_to);
@@ -389,6 +390,7 @@ impl CommitRow {
         }
         let old = OldRing {
             ring: from.ring_option()?,
+            entered: from.ring_option()?,
             high: from.seq()?,
             kept_from: from.seq()?,
             received_up_to: from.seq()?,

@@ -243,8 +243,10 @@ pub struct CommitRow {
 /// What a member has of the ring it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OldRing {
-    /// The ring installed last; none for a new node.
+    /// The ring installed last; none for a new node. With a quorum: the ring that its log is of.
     pub ring: Option<RingId>,
+    /// With a quorum: the ring of the lineage it entered last. The new ring adopts the log of the newest one.
+    pub entered: Option<RingId>,
     /// The highest number it has seen assigned anywhere.
     pub high: Seq,
     /// The first number it may still have; those below were with everybody, and are forgotten.

@@ -522,6 +522,8 @@ impl State {
             Output::Expelled(_) => Rc::make_mut(&mut self.slots[at]).ring = None,
             Output::Accept(..)
             | Output::Adopted(_)
+            | Output::Entered(_)
+            | Output::Established
             | Output::RowsChanged
             | Output::Requested
             | Output::Granted(_)

@@ -155,7 +155,11 @@ impl Stage {
             "delay" => (config.delay_min_us, config.delay_max_us) = span(value)?,
             "timeout" => config.token_timeout_us = duration(value)?,
             "checkpoint" => config.checkpoint_every_us = duration(value)?,
-            "quorum" => config.quorum = value.parse().map_err(|_| format!("{value:?} is no quorum"))?,
+            "quorum" => {
+                config.quorum = value.parse().map_err(|_| format!("{value:?} is no quorum"))?;
+                // Scripts ask for more than half of their ids.
+                self.world.checker.one_order = self.world.config.quorum > 0;
+            }
             "key" => self.world.keys = keys(value)?,
             "catch-up" => config.catch_up = value == "on",
             _ => return Err(format!("{key:?} cannot be configured")),
