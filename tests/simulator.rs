@@ -85,13 +85,14 @@ const BUG_SEEDS: u64 = 10_000;
 /// Bugs that show only where several faults meet, with a seed shortly before one that finds them: the test
 /// begins there to save time. `docs/PROOF.md` counts from 1.
 #[cfg(feature = "bugs")]
-const FOUND_LATE: [(roda::ring::bugs::Bug, u64); 4] = {
+const FOUND_LATE: [(roda::ring::bugs::Bug, u64); 5] = {
     use roda::ring::bugs::Bug;
     [
         (Bug::StalenessIgnored, 1_850),
         (Bug::StopsAtVoid, 1_480),
         (Bug::ForwardedBeforeStored, 460),
-        (Bug::VoidNotOffered, 1_450),
+        (Bug::AdoptedNotStored, 2_450),
+        (Bug::LaggardCounted, 3_170),
     ]
 };
 
