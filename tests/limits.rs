@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The modules whose bounds are listed. The others hold what runs in a test (`sim`) or on a stage (`host/demo`).
-const MODULES: [&str; 7] = [
+const MODULES: [&str; 8] = [
     "ring",
     "node",
     "wire",
     "replica",
     "reconcile",
     "checkpoint",
+    "disk",
     "host",
 ];
 const LEFT_OUT: &str = "host/demo/";

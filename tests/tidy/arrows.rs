@@ -1,9 +1,9 @@
-//! Imports point one way: words → wire → ring → replica → checkpoint, reconcile → node → host, sim → bin.
+//! Imports point one way: words → wire → ring → replica → checkpoint, reconcile → node → disk → host, sim → bin.
 
 use crate::source::{Source, without_comment};
 
 /// The modules and their ranks: a module may use those of a lower rank, and itself.
-const RANKS: [(&str, u8); 9] = [
+const RANKS: [(&str, u8); 10] = [
     ("words", 0),
     ("wire", 1),
     ("ring", 2),
@@ -11,9 +11,10 @@ const RANKS: [(&str, u8); 9] = [
     ("checkpoint", 4),
     ("reconcile", 4),
     ("node", 5),
+    ("disk", 6),
     // Neither may know the other: the simulator has no machine under it, and a machine no simulator.
-    ("host", 6),
-    ("sim", 6),
+    ("host", 7),
+    ("sim", 7),
 ];
 
 fn rank(module: &str) -> Option<u8> {

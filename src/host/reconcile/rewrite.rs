@@ -37,7 +37,7 @@ impl Rewrite {
         Ok(Rewrite {
             path: path.clone(),
             node: target.paths(),
-            replacement: Replacement::begin(path)?,
+            replacement: Replacement::begin(&files::Os, path)?,
             damaged: Aside::new(path, "damaged"),
             conflicts: Aside::new(path, "conflict"),
         })

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::DiskError;
+use super::files::FileSystem;
 use super::index::{Extent, Index};
 use super::lines::{extent_of, for_each_line, for_each_record, record_in};
 use crate::checkpoint::Snapshot;
@@ -108,11 +109,11 @@ impl Doubles {
 
 impl Survey {
     /// Reads a replica file; one that is not there is empty.
-    pub fn read(path: &Path, view: Viewpoint<'_>) -> Result<Survey, DiskError> {
+    pub fn read(system: &impl FileSystem, path: &Path, view: Viewpoint<'_>) -> Result<Survey, DiskError> {
         let mut survey = Survey::default();
         let checkpoint_length = view.snapshot.map(|snapshot| snapshot.length);
         survey.note_sum(0, checkpoint_length);
-        for_each_line(path, Extent::ALL, |line| {
+        for_each_line(system, path, Extent::ALL, |line| {
             survey.sum.update(line.bytes);
             survey.sum.update(if line.newline { b"\n" } else { b"" });
             survey.note_sum(extent_of(&line).end, checkpoint_length);
@@ -129,7 +130,7 @@ impl Survey {
         })?;
         let doubles = &mut survey.trouble.doubles;
         if !doubles.ids.is_empty() || !doubles.positions.is_empty() {
-            doubles.judge(path)?;
+            doubles.judge(system, path)?;
         }
         Ok(survey)
     }
@@ -196,8 +197,8 @@ struct Suspect {
 impl Doubles {
     /// Reads the file again for all lines that have a double, and decides which of them stay: of each message
     /// the one at the lowest position, at each position the first.
-    fn judge(&mut self, path: &Path) -> Result<(), DiskError> {
-        let mut suspects = self.suspects(path)?;
+    fn judge(&mut self, system: &impl FileSystem, path: &Path) -> Result<(), DiskError> {
+        let mut suspects = self.suspects(system, path)?;
         suspects.sort_by_key(|suspect| (suspect.position, suspect.extent.start));
         let mut kept: BTreeMap<MessageId, u64> = BTreeMap::new();
         let mut taken: BTreeSet<Position> = BTreeSet::new();
@@ -217,9 +218,9 @@ impl Doubles {
         Ok(())
     }
 
-    fn suspects(&self, path: &Path) -> Result<Vec<Suspect>, DiskError> {
+    fn suspects(&self, system: &impl FileSystem, path: &Path) -> Result<Vec<Suspect>, DiskError> {
         let mut suspects = Vec::new();
-        for_each_record::<DiskError>(path, Extent::ALL, |record, line| {
+        for_each_record::<DiskError>(system, path, Extent::ALL, |record, line| {
             if self.ids.contains(&record.id) || self.positions.contains(&record.position) {
                 suspects.push(Suspect {
                     position: record.position,

@@ -1,15 +1,16 @@
 //! The snapshots of a node: `<number>.json` in its folder, the last five kept.
 
+use super::files::{self, FileError, FileSystem};
 use super::{DiskError, Paths};
 use crate::checkpoint::{SealError, Snapshot};
-use crate::host::files::{self, FileError};
 use crate::words::NodeId;
 
 /// How many snapshots are kept: some to go back to, and enough that a damaged one has a good one before it.
 pub const KEPT: usize = 5;
 
 /// The snapshots in a node's folder.
-pub struct Checkpoints {
+pub struct Checkpoints<S> {
+    system: S,
     paths: Paths,
     id: NodeId,
     /// Ascending; damaged ones included.
@@ -26,13 +27,14 @@ pub struct Chosen {
     pub warnings: Vec<String>,
 }
 
-impl Checkpoints {
+impl<S: FileSystem> Checkpoints<S> {
     /// Looks which snapshots there are.
-    pub fn open(paths: &Paths, id: NodeId) -> Result<Checkpoints, FileError> {
-        let names = files::names(&paths.own)?;
+    pub fn open(system: &S, paths: &Paths, id: NodeId) -> Result<Checkpoints<S>, FileError> {
+        let names = files::names(system, &paths.own)?;
         let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
         numbers.sort_unstable();
         Ok(Checkpoints {
+            system: system.clone(),
             paths: paths.clone(),
             id,
             numbers,
@@ -42,7 +44,7 @@ impl Checkpoints {
 
     /// Reads one; the inner error says why it is no good.
     pub fn read(&self, number: u64) -> Result<Result<Snapshot, SealError>, FileError> {
-        let bytes = files::read(&self.paths.checkpoint(number))?.unwrap_or_default();
+        let bytes = files::read(&self.system, &self.paths.checkpoint(number))?.unwrap_or_default();
         Ok(Snapshot::from_bytes(&bytes, self.id, number))
     }
 
@@ -101,11 +103,15 @@ impl Checkpoints {
     /// Writes the next one, durably, and drops the oldest beyond those kept.
     pub fn write(&mut self, snapshot: &Snapshot) -> Result<(), FileError> {
         assert_eq!(snapshot.number, self.next_number(), "numbers rise by one");
-        files::replace(&self.paths.checkpoint(snapshot.number), &snapshot.to_bytes())?;
+        files::replace(
+            &self.system,
+            &self.paths.checkpoint(snapshot.number),
+            &snapshot.to_bytes(),
+        )?;
         self.numbers.push(snapshot.number);
         while self.numbers.len() > KEPT {
             let oldest = usize::from(Some(self.numbers[0]) == self.kept);
-            files::remove(&self.paths.checkpoint(self.numbers[oldest]))?;
+            files::remove(&self.system, &self.paths.checkpoint(self.numbers[oldest]))?;
             self.numbers.remove(oldest);
         }
         Ok(())
@@ -133,6 +139,7 @@ fn number_of(name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::files::Os;
     use crate::node::face::CheckpointState;
     use crate::replica::PositionSet;
     use crate::words::WallTime;
@@ -159,8 +166,8 @@ mod tests {
     fn folder_with(count: u64) -> (tempfile::TempDir, Paths) {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::new(folder.path(), NodeId(3));
-        files::make_folder(&paths.own).unwrap();
-        let mut checkpoints = Checkpoints::open(&paths, NodeId(3)).unwrap();
+        files::make_folder(&Os, &paths.own).unwrap();
+        let mut checkpoints = Checkpoints::open(&Os, &paths, NodeId(3)).unwrap();
         for number in 1..=count {
             checkpoints.write(&snapshot(number)).unwrap();
         }
@@ -168,7 +175,10 @@ mod tests {
     }
 
     fn newest(paths: &Paths) -> (Option<u64>, usize) {
-        let chosen = Checkpoints::open(paths, NodeId(3)).unwrap().newest().unwrap();
+        let chosen = Checkpoints::open(&Os, paths, NodeId(3))
+            .unwrap()
+            .newest()
+            .unwrap();
         (
             chosen.snapshot.map(|snapshot| snapshot.number),
             chosen.warnings.len(),
@@ -178,7 +188,7 @@ mod tests {
     #[test]
     fn the_last_five_are_kept() {
         let (_folder, paths) = folder_with(12);
-        let checkpoints = Checkpoints::open(&paths, NodeId(3)).unwrap();
+        let checkpoints = Checkpoints::open(&Os, &paths, NodeId(3)).unwrap();
         assert_eq!(checkpoints.numbers, [8, 9, 10, 11, 12]);
         assert_eq!(checkpoints.next_number(), 13);
     }
@@ -188,25 +198,26 @@ mod tests {
         let (_folder, paths) = folder_with(2);
         let bytes = snapshot(2).to_bytes();
         for end in 0..bytes.len() - 1 {
-            files::replace(&paths.checkpoint(2), &bytes[..end]).unwrap();
+            files::replace(&Os, &paths.checkpoint(2), &bytes[..end]).unwrap();
             assert_eq!(newest(&paths), (Some(1), 1), "cut at {end}");
         }
-        files::replace(&paths.own.join("3.json.new"), &bytes[..9]).unwrap();
-        files::replace(&paths.checkpoint(2), &bytes).unwrap();
+        files::replace(&Os, &paths.own.join("3.json.new"), &bytes[..9]).unwrap();
+        files::replace(&Os, &paths.checkpoint(2), &bytes).unwrap();
         assert_eq!(newest(&paths), (Some(2), 0), "a temporary file is no checkpoint");
     }
 
     #[test]
     fn without_a_good_one_the_start_is_from_nothing_and_says_so() {
         let (_folder, paths) = folder_with(2);
-        files::replace(&paths.checkpoint(1), b"").unwrap();
+        files::replace(&Os, &paths.checkpoint(1), b"").unwrap();
         files::replace(
+            &Os,
             &paths.checkpoint(2),
             &crate::checkpoint::seal_open(b"{\"v\":9".to_vec()),
         )
         .unwrap();
         assert_eq!(newest(&paths), (None, 3));
-        let checkpoints = Checkpoints::open(&paths, NodeId(3)).unwrap();
+        let checkpoints = Checkpoints::open(&Os, &paths, NodeId(3)).unwrap();
         assert_eq!(checkpoints.next_number(), 3, "a bad number is not used again");
         assert_eq!(checkpoints.exactly(2).unwrap_err().exit_code(), 7);
         assert_eq!(checkpoints.exactly(5).unwrap_err().exit_code(), 2);
@@ -215,7 +226,7 @@ mod tests {
     #[test]
     fn one_that_is_to_be_gone_back_to_is_kept() {
         let (_folder, paths) = folder_with(5);
-        let mut checkpoints = Checkpoints::open(&paths, NodeId(3)).unwrap();
+        let mut checkpoints = Checkpoints::open(&Os, &paths, NodeId(3)).unwrap();
         assert_eq!(checkpoints.keep(None).unwrap(), 5);
         assert_eq!(checkpoints.keep(Some(1)).unwrap(), 1);
         for number in 6..=8 {

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::files::{AppendFile, FileError, FileSystem};
 use super::{DiskError, sealed_log};
 use crate::checkpoint::{SealError, seal_open, unseal};
-use crate::host::files::{AppendFile, FileError};
 use crate::words::MessageId;
 
 /// The version of the format.
@@ -30,8 +30,8 @@ struct Line<'a> {
 }
 
 /// The outbox's file and which of its lines still count.
-pub struct Outbox {
-    file: AppendFile,
+pub struct Outbox<S: FileSystem> {
+    file: AppendFile<S>,
     live: BTreeMap<MessageId, u64>,
     live_bytes: u64,
 }
@@ -44,12 +44,16 @@ pub struct Waiting {
     pub warnings: Vec<String>,
 }
 
-impl Outbox {
+impl<S: FileSystem> Outbox<S> {
     /// Opens the outbox, dropping the lines that `in_replica` knows.
-    pub fn open(path: &Path, in_replica: impl Fn(MessageId) -> bool) -> Result<(Outbox, Waiting), DiskError> {
-        let contents = sealed_log::read(path, parse)?;
+    pub fn open(
+        system: &S,
+        path: &Path,
+        in_replica: impl Fn(MessageId) -> bool,
+    ) -> Result<(Outbox<S>, Waiting), DiskError> {
+        let contents = sealed_log::read(system, path, parse)?;
         let mut outbox = Outbox {
-            file: AppendFile::open(path)?,
+            file: AppendFile::open(system, path)?,
             live: BTreeMap::new(),
             live_bytes: 0,
         };
@@ -101,7 +105,7 @@ impl Outbox {
         } else if worth_it && self.live_bytes < length / 2 {
             let path = self.file.path().to_path_buf();
             let live = &self.live;
-            self.file = sealed_log::compact(&path, |line| {
+            self.file = sealed_log::compact(self.file.system(), &path, |line| {
                 parse(line).is_ok_and(|(id, _)| live.contains_key(&id))
             })?;
         }
@@ -122,7 +126,8 @@ fn parse(line: &[u8]) -> Result<(MessageId, Bytes), SealError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::files;
+    use crate::disk::files;
+    use crate::host::files::Os;
     use crate::words::{Incarnation, Member, NodeId};
 
     fn id(counter: u64) -> MessageId {
@@ -133,8 +138,8 @@ mod tests {
         MessageId { sender, counter }
     }
 
-    fn open(path: &Path) -> (Outbox, Vec<u64>, usize) {
-        let (outbox, waiting) = Outbox::open(path, |_| false).unwrap();
+    fn open(path: &Path) -> (Outbox<Os>, Vec<u64>, usize) {
+        let (outbox, waiting) = Outbox::open(&Os, path, |_| false).unwrap();
         let counters = waiting.lines.iter().map(|(id, _)| id.counter).collect();
         (outbox, counters, waiting.warnings.len())
     }
@@ -149,7 +154,7 @@ mod tests {
             .append(id(2), "{\"text\":\"ol\u{e1}\"}".as_bytes())
             .unwrap();
         outbox.sync().unwrap();
-        let (_, waiting) = Outbox::open(&path, |found| found == id(1)).unwrap();
+        let (_, waiting) = Outbox::open(&Os, &path, |found| found == id(1)).unwrap();
         assert_eq!(waiting.lines, [(id(2), Bytes::from("{\"text\":\"ol\u{e1}\"}"))]);
     }
 
@@ -161,9 +166,9 @@ mod tests {
         outbox.append(id(1), b"{\"a\":1}").unwrap();
         let first = outbox.file.length() as usize;
         outbox.append(id(2), b"{\"a\":2}").unwrap();
-        let whole = files::read(&path).unwrap().unwrap();
+        let whole = files::read(&Os, &path).unwrap().unwrap();
         for cut in first..=whole.len() {
-            files::replace(&path, &whole[..cut]).unwrap();
+            files::replace(&Os, &path, &whole[..cut]).unwrap();
             let (mut outbox, lines, warnings) = open(&path);
             let complete = cut + 1 >= whole.len();
             assert_eq!(lines, if complete { vec![1, 2] } else { vec![1] }, "cut at {cut}");
@@ -181,13 +186,13 @@ mod tests {
         for counter in 1..=3 {
             outbox.append(id(counter), b"{\"a\":1}").unwrap();
         }
-        let mut bytes = files::read(&path).unwrap().unwrap();
+        let mut bytes = files::read(&Os, &path).unwrap().unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 0x10;
-        files::replace(&path, &bytes).unwrap();
+        files::replace(&Os, &path, &bytes).unwrap();
         let (_, lines, warnings) = open(&path);
         assert_eq!((lines, warnings), (vec![1, 3], 1));
-        let kept = files::read(&folder.path().join("outbox.damaged.txt"))
+        let kept = files::read(&Os, &folder.path().join("outbox.damaged.txt"))
             .unwrap()
             .unwrap();
         assert_eq!(kept, &bytes[bytes.len() / 3..bytes.len() / 3 * 2]);
@@ -198,8 +203,8 @@ mod tests {
     fn a_line_of_a_newer_version_stops_the_start() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outbox.jsonl");
-        files::replace(&path, &seal_open(b"{\"v\":2".to_vec())).unwrap();
-        let error = Outbox::open(&path, |_| false).err().unwrap();
+        files::replace(&Os, &path, &seal_open(b"{\"v\":2".to_vec())).unwrap();
+        let error = Outbox::open(&Os, &path, |_| false).err().unwrap();
         assert_eq!(error.exit_code(), 7);
     }
 

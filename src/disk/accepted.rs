@@ -11,10 +11,10 @@ use std::path::Path;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::files::{AppendFile, FileError, FileSystem};
 use super::outbox::COMPACT_BYTES;
 use super::{DiskError, sealed_log};
 use crate::checkpoint::{SealError, seal, unseal};
-use crate::host::files::{AppendFile, FileError};
 use crate::node::face::Accepted;
 use crate::wire::Chunk;
 use crate::words::{Position, Seq};
@@ -55,16 +55,16 @@ enum Meaning {
 }
 
 /// The log's file and which of its chunks still count.
-pub struct AcceptedLog {
-    file: AppendFile,
+pub struct AcceptedLog<S: FileSystem> {
+    file: AppendFile<S>,
     live: BTreeMap<Position, u64>,
     live_bytes: u64,
 }
 
-impl AcceptedLog {
+impl<S: FileSystem> AcceptedLog<S> {
     /// Opens the log: the chunks that count, in canonical order, and what the user should know.
-    pub fn open(path: &Path) -> Result<(AcceptedLog, Vec<Accepted>, Vec<String>), DiskError> {
-        let contents = sealed_log::read(path, parse)?;
+    pub fn open(system: &S, path: &Path) -> Result<(AcceptedLog<S>, Vec<Accepted>, Vec<String>), DiskError> {
+        let contents = sealed_log::read(system, path, parse)?;
         let mut chunks = BTreeMap::new();
         for (meaning, length) in contents.lines {
             match meaning {
@@ -75,7 +75,7 @@ impl AcceptedLog {
             }
         }
         let log = AcceptedLog {
-            file: AppendFile::open(path)?,
+            file: AppendFile::open(system, path)?,
             live: chunks
                 .iter()
                 .map(|(position, (_, length))| (*position, *length))
@@ -87,9 +87,9 @@ impl AcceptedLog {
     }
 
     /// Begins a log where there is none.
-    pub fn create(path: &Path) -> Result<AcceptedLog, FileError> {
+    pub fn create(system: &S, path: &Path) -> Result<AcceptedLog<S>, FileError> {
         Ok(AcceptedLog {
-            file: AppendFile::open(path)?,
+            file: AppendFile::open(system, path)?,
             live: BTreeMap::new(),
             live_bytes: 0,
         })
@@ -136,7 +136,7 @@ impl AcceptedLog {
             let path = self.file.path().to_path_buf();
             let live = &self.live;
             // Forgets can go: what they forgot goes with them.
-            self.file = sealed_log::compact(&path, |line| match parse(line) {
+            self.file = sealed_log::compact(self.file.system(), &path, |line| match parse(line) {
                 Ok(Meaning::Accept(accepted)) => live.contains_key(&accepted.position),
                 Ok(Meaning::Forget(_)) | Err(_) => false,
             })?;
@@ -212,6 +212,7 @@ fn from_hex(text: &str) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::files::Os;
     use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, RingId};
 
     fn at(epoch: u64, seq: u64) -> Position {
@@ -248,35 +249,35 @@ mod tests {
     fn chunks_come_back_until_they_are_forgotten_for_good() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("accepted.jsonl");
-        let (mut log, found, _) = AcceptedLog::open(&path).unwrap();
+        let (mut log, found, _) = AcceptedLog::open(&Os, &path).unwrap();
         assert!(found.is_empty());
         log.accept(&[accepted(2, 1), accepted(1, 7), accepted(2, 2)])
             .unwrap();
         log.sync().unwrap();
-        let (mut log, found, _) = AcceptedLog::open(&path).unwrap();
+        let (mut log, found, _) = AcceptedLog::open(&Os, &path).unwrap();
         assert_eq!(found, [accepted(1, 7), accepted(2, 1), accepted(2, 2)]);
         log.forget(at(2, 1)).unwrap();
         log.sync().unwrap();
-        let (mut log, found, _) = AcceptedLog::open(&path).unwrap();
+        let (mut log, found, _) = AcceptedLog::open(&Os, &path).unwrap();
         assert_eq!(found, [accepted(2, 2)]);
         log.forget(at(2, 2)).unwrap();
         log.tidy().unwrap();
         assert_eq!(log.file.length(), 0);
-        assert!(AcceptedLog::open(&path).unwrap().1.is_empty());
+        assert!(AcceptedLog::open(&Os, &path).unwrap().1.is_empty());
     }
 
     #[test]
     fn a_mostly_forgotten_log_is_written_anew() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("accepted.jsonl");
-        let (mut log, ..) = AcceptedLog::open(&path).unwrap();
+        let (mut log, ..) = AcceptedLog::open(&Os, &path).unwrap();
         let mut big = accepted(1, 1);
         big.chunk.bytes = Bytes::from(vec![7; 600_000]);
         log.accept(&[big, accepted(1, 2)]).unwrap();
         log.forget(at(1, 1)).unwrap();
         log.tidy().unwrap();
         assert!(log.file.length() < 1_000);
-        assert_eq!(AcceptedLog::open(&path).unwrap().1, [accepted(1, 2)]);
+        assert_eq!(AcceptedLog::open(&Os, &path).unwrap().1, [accepted(1, 2)]);
     }
 
     #[test]

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use super::DiskError;
+use super::files::{self, AppendFile, FileError, FileSystem, Replacement};
 use crate::checkpoint::SealError;
-use crate::host::files::{self, AppendFile, FileError, Replacement};
 
 /// What was read from a log.
 pub struct Contents<T> {
@@ -23,8 +23,12 @@ fn aside(path: &Path) -> PathBuf {
 }
 
 /// Reads a log and repairs its file.
-pub fn read<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, SealError>) -> Result<Contents<T>, DiskError> {
-    let bytes = files::read(path)?.unwrap_or_default();
+pub fn read<T>(
+    system: &impl FileSystem,
+    path: &Path,
+    parse: impl Fn(&[u8]) -> Result<T, SealError>,
+) -> Result<Contents<T>, DiskError> {
+    let bytes = files::read(system, path)?.unwrap_or_default();
     let (mut lines, mut good, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
     let mut torn = false;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -52,17 +56,17 @@ pub fn read<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, SealError>) -> Re
         ));
     }
     if !damaged.is_empty() {
-        warnings.push(set_aside(&aside(path), path, &damaged)?);
+        warnings.push(set_aside(system, &aside(path), path, &damaged)?);
     }
     if good != bytes {
-        files::replace(path, &good)?;
+        files::replace(system, path, &good)?;
     }
     Ok(Contents { lines, warnings })
 }
 
 /// Keeps damaged lines, durably, and says so.
-fn set_aside(to: &Path, from: &Path, damaged: &[u8]) -> Result<String, DiskError> {
-    let mut file = AppendFile::open(to)?;
+fn set_aside(system: &impl FileSystem, to: &Path, from: &Path, damaged: &[u8]) -> Result<String, DiskError> {
+    let mut file = AppendFile::open(system, to)?;
     file.append(damaged)?;
     file.sync()?;
     let count = damaged.split_inclusive(|byte| *byte == b'\n').count();
@@ -74,9 +78,13 @@ fn set_aside(to: &Path, from: &Path, damaged: &[u8]) -> Result<String, DiskError
 }
 
 /// Writes a log anew with only these lines of it.
-pub fn compact(path: &Path, mut keep: impl FnMut(&[u8]) -> bool) -> Result<AppendFile, FileError> {
-    let bytes = files::read(path)?.unwrap_or_default();
-    let mut anew = Replacement::begin(path)?;
+pub fn compact<S: FileSystem>(
+    system: &S,
+    path: &Path,
+    mut keep: impl FnMut(&[u8]) -> bool,
+) -> Result<AppendFile<S>, FileError> {
+    let bytes = files::read(system, path)?.unwrap_or_default();
+    let mut anew = Replacement::begin(system, path)?;
     for line in bytes
         .split_inclusive(|byte| *byte == b'\n')
         .filter(|line| keep(line))

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::files::{AppendFile, FileError, FileSystem, Replacement};
 use super::index::{Extent, Index, blocks_between};
 use super::lines::{for_each_line, for_each_record};
 use super::survey::Survey;
-use crate::host::files::{AppendFile, FileError, Replacement};
 use crate::node::face::{Load, Moved};
 use crate::replica::digest::BlockKey;
 use crate::replica::{IdSet, PositionSet, Record};
@@ -18,8 +18,8 @@ use crate::words::{Epoch, MessageId, NodeId, Position, Seq};
 const REWRITE_BYTES: usize = 4 << 20;
 
 /// A replica file with what is known of it.
-pub struct ReplicaFile {
-    file: AppendFile,
+pub struct ReplicaFile<S: FileSystem> {
+    file: AppendFile<S>,
     sum: crc32fast::Hasher,
     index: Index,
     ids: IdSet,
@@ -41,11 +41,16 @@ enum Step {
     Had(Position),
 }
 
-impl ReplicaFile {
+impl<S: FileSystem> ReplicaFile<S> {
     /// Opens a repaired file for appending. Of what the survey found, only `state` is in the state.
-    pub fn open(path: &Path, survey: Survey, state: &PositionSet) -> Result<ReplicaFile, FileError> {
+    pub fn open(
+        system: &S,
+        path: &Path,
+        survey: Survey,
+        state: &PositionSet,
+    ) -> Result<ReplicaFile<S>, FileError> {
         Ok(ReplicaFile {
-            file: AppendFile::open(path)?,
+            file: AppendFile::open(system, path)?,
             discarded: survey.present.difference(state),
             sum: survey.sum,
             index: survey.index,
@@ -133,7 +138,7 @@ impl ReplicaFile {
             |record: &&Record| self.ids.contains(record.id) && !self.present.contains(record.position);
         let looked_for: Vec<MessageId> = records.iter().filter(strange).map(|record| record.id).collect();
         if !looked_for.is_empty() {
-            for_each_record::<FileError>(self.file.path(), Extent::ALL, |found, _| {
+            for_each_record::<FileError>(self.file.system(), self.file.path(), Extent::ALL, |found, _| {
                 if looked_for.contains(&found.id) && self.present.contains(found.position) {
                     known.insert(found.id, found.position);
                 }
@@ -214,7 +219,7 @@ impl ReplicaFile {
         mut to: impl FnMut(Record),
     ) -> Result<(), FileError> {
         for extent in self.index.of(block) {
-            for_each_line::<FileError>(self.file.path(), *extent, |line| {
+            for_each_line::<FileError>(self.file.system(), self.file.path(), *extent, |line| {
                 match line.judge(Record::parse(line.bytes)) {
                     Ok(found) => {
                         let here = BlockKey::of(found.position) == block && wanted(found.position);
@@ -247,14 +252,14 @@ impl ReplicaFile {
         before_swap: impl FnOnce() -> Result<(), FileError>,
     ) -> Result<(), FileError> {
         let path = self.file.path().to_path_buf();
-        let mut anew = Anew::begin(&path)?;
+        let mut anew = Anew::begin(self.file.system(), &path)?;
         if let Some(cut) = cut {
             let blocks = self.index.blocks();
             for block in blocks.take_while(|block| *block <= BlockKey::of(cut)) {
                 self.sort_block(block, cut, &mut anew)?;
             }
         }
-        for_each_record::<FileError>(&path, Extent::ALL, |found, line| {
+        for_each_record::<FileError>(self.file.system(), &path, Extent::ALL, |found, line| {
             if Some(found.position) > cut && self.present.contains(found.position) {
                 anew.write(found.position, line.bytes)?;
             }
@@ -275,7 +280,7 @@ impl ReplicaFile {
     }
 
     /// Writes the records of a block up to the cut in canonical order, a bounded part of them at a time.
-    fn sort_block(&self, block: BlockKey, cut: Position, anew: &mut Anew) -> Result<(), FileError> {
+    fn sort_block(&self, block: BlockKey, cut: Position, anew: &mut Anew<S>) -> Result<(), FileError> {
         let mut done: Option<Position> = None;
         loop {
             let next = |position| {
@@ -347,17 +352,17 @@ impl Lowest {
 }
 
 /// A new version of the file, growing.
-struct Anew {
-    replacement: Replacement,
+struct Anew<S: FileSystem> {
+    replacement: Replacement<S>,
     sum: crc32fast::Hasher,
     index: Index,
     length: u64,
 }
 
-impl Anew {
-    fn begin(path: &Path) -> Result<Anew, FileError> {
+impl<S: FileSystem> Anew<S> {
+    fn begin(system: &S, path: &Path) -> Result<Anew<S>, FileError> {
         Ok(Anew {
-            replacement: Replacement::begin(path)?,
+            replacement: Replacement::begin(system, path)?,
             sum: crc32fast::Hasher::new(),
             index: Index::default(),
             length: 0,

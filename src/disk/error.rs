@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::files::FileError;
 use crate::checkpoint::SealError;
-use crate::host::files::FileError;
 use crate::words::NodeId;
 
 /// What keeps a node from starting. Nothing was lost in any of these cases; what had been repaired before

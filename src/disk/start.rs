@@ -1,6 +1,6 @@
 //! The start: from files in whatever state to a node in a known one, with the story told in numbers.
 //!
-//! Order: lock, checkpoint to go back to, survey and repair of the replica, a fresh identity (durable before
+//! Order: checkpoint to go back to, survey and repair of the replica, a fresh identity (durable before
 //! anything is said), outbox, accepted chunks. Every step can be cut off by a crash and is then done again.
 
 use std::collections::BTreeSet;
@@ -9,14 +9,14 @@ use std::path::Path;
 
 use super::accepted::AcceptedLog;
 use super::checkpoints::{Checkpoints, Chosen};
+use super::files::{self, Doing, FileError, FileSystem};
 use super::identity::{self, Found, Identity};
 use super::outbox::Outbox;
 use super::repair::repair;
 use super::replica_file::ReplicaFile;
 use super::survey::{Survey, Viewpoint};
-use super::{Clock, Disk, DiskError, Lock, Paths};
+use super::{Clock, Disk, DiskError, Paths};
 use crate::checkpoint::Snapshot;
-use crate::host::files::{self, Doing, FileError};
 use crate::node::face::{Accepted, RecoverLevel, Restart};
 use crate::replica::PositionSet;
 use crate::replica::content::rfc3339;
@@ -108,15 +108,20 @@ pub struct Preview {
 }
 
 /// Says what `--restore number` would discard, and changes nothing.
-pub fn preview_restore(data_dir: &Path, id: NodeId, number: u64) -> Result<Preview, DiskError> {
+pub fn preview_restore(
+    system: &impl FileSystem,
+    data_dir: &Path,
+    id: NodeId,
+    number: u64,
+) -> Result<Preview, DiskError> {
     let paths = Paths::new(data_dir, id);
-    let snapshot = Checkpoints::open(&paths, id)?.exactly(number)?;
+    let snapshot = Checkpoints::open(system, &paths, id)?.exactly(number)?;
     let view = Viewpoint {
         id,
         snapshot: Some(&snapshot),
         recover: false,
     };
-    let present = Survey::read(&paths.replica(), view)?.present;
+    let present = Survey::read(system, &paths.replica(), view)?.present;
     let discards = present.difference(&snapshot.state.written).len();
     Ok(Preview {
         number,
@@ -127,36 +132,36 @@ pub fn preview_restore(data_dir: &Path, id: NodeId, number: u64) -> Result<Previ
 }
 
 /// See [`Disk::open`].
-pub fn open(data_dir: &Path, id: NodeId, options: Options) -> Result<(Disk, Restart, Story), DiskError> {
+pub fn open<S: FileSystem>(
+    system: &S,
+    data_dir: &Path,
+    id: NodeId,
+    options: Options,
+) -> Result<(Disk<S>, Restart, Story), DiskError> {
     let paths = Paths::new(data_dir, id);
-    files::make_folder(&paths.replicas)?;
-    let lock = Lock::take(data_dir, id)?;
-    let checkpoints = Checkpoints::open(&paths, id)?;
-    let Chosen {
-        snapshot,
-        mut warnings,
-    } = choose(&checkpoints, options.restore)?;
-    let mut generation = generation(&paths, &checkpoints, &mut warnings)?;
+    files::make_folder(system, &paths.replicas)?;
+    files::make_folder(system, &paths.own)?;
+    let checkpoints = Checkpoints::open(system, &paths, id)?;
+    let chosen = choose(&checkpoints, options.restore)?;
+    let (snapshot, mut warnings) = (chosen.snapshot, chosen.warnings);
+    let mut generation = generation(system, &paths, &checkpoints, &mut warnings)?;
     let view = Viewpoint {
         id,
         snapshot: snapshot.as_ref(),
         recover: options.recover >= RecoverLevel::Own,
     };
-    let (mut survey, set_aside) = surveyed(&paths, view, &mut generation, &mut warnings)?;
+    let (mut survey, set_aside) = surveyed(system, &paths, view, &mut generation, &mut warnings)?;
     let rolled = Rolled::back(&survey.present, view);
-    if let Some(snapshot) = &snapshot {
-        warnings.extend(compared(snapshot, &survey, generation));
-        warnings.extend(from_the_future(snapshot, (options.clock_us)()));
-    }
-    let (outbox, waiting) = Outbox::open(&paths.outbox(), |id| survey.ids.contains(id))?;
+    warnings.extend(doubts(&snapshot, &survey, generation, (options.clock_us)()));
+    let (outbox, waiting) = Outbox::open(system, &paths.outbox(), |id| survey.ids.contains(id))?;
     warnings.extend(waiting.warnings);
-    let (accepted, chunks) = accepted(&paths, &mut warnings)?;
+    let (accepted, chunks) = accepted(system, &paths, &mut warnings)?;
     let known = Known {
         survey: &survey,
         outbox: &waiting.lines,
         accepted: &chunks,
     };
-    let (before, identity) = renewed(&paths, &checkpoints, known, id, &options, &mut warnings)?;
+    let (before, identity) = renewed(system, &paths, &checkpoints, known, id, &options, &mut warnings)?;
     let story = Story {
         checkpoint: snapshot.as_ref().map(|snapshot| (snapshot.number, snapshot.time)),
         restored: options.restore.is_some(),
@@ -184,8 +189,8 @@ pub fn open(data_dir: &Path, id: NodeId, options: Options) -> Result<(Disk, Rest
         accepted: chunks,
     };
     let disk = Disk {
-        _lock: lock,
-        replica: ReplicaFile::open(&paths.replica(), survey, &rolled.state)?,
+        system: system.clone(),
+        replica: ReplicaFile::open(system, &paths.replica(), survey, &rolled.state)?,
         paths,
         id,
         clock_us: options.clock_us,
@@ -198,7 +203,7 @@ pub fn open(data_dir: &Path, id: NodeId, options: Options) -> Result<(Disk, Rest
 }
 
 /// The checkpoint to go back to.
-fn choose(checkpoints: &Checkpoints, restore: Option<u64>) -> Result<Chosen, DiskError> {
+fn choose(checkpoints: &Checkpoints<impl FileSystem>, restore: Option<u64>) -> Result<Chosen, DiskError> {
     match restore {
         Some(number) => Ok(Chosen {
             snapshot: Some(checkpoints.exactly(number)?),
@@ -210,12 +215,13 @@ fn choose(checkpoints: &Checkpoints, restore: Option<u64>) -> Result<Chosen, Dis
 
 /// The replica's generation. If it is lost, it goes on above all that checkpoints name, so that none of them is
 /// compared with a file that it did not see.
-fn generation(
+fn generation<S: FileSystem>(
+    system: &S,
     paths: &Paths,
-    checkpoints: &Checkpoints,
+    checkpoints: &Checkpoints<S>,
     warnings: &mut Vec<String>,
 ) -> Result<u64, DiskError> {
-    match identity::read_generation(paths)? {
+    match identity::read_generation(system, paths)? {
         Found::Good(generation) => Ok(generation),
         Found::Missing => Ok(0),
         Found::Damaged(words) => {
@@ -223,7 +229,7 @@ fn generation(
             let snapshots = checkpoints.all_good()?;
             let known = snapshots.iter().map(|snapshot| snapshot.generation).max();
             let generation = known.unwrap_or(0) + 1;
-            identity::write_generation(paths, generation)?;
+            identity::write_generation(system, paths, generation)?;
             Ok(generation)
         }
     }
@@ -231,19 +237,20 @@ fn generation(
 
 /// Surveys the replica, repairing it first if need be. Returns also how many lines were set aside.
 fn surveyed(
+    system: &impl FileSystem,
     paths: &Paths,
     view: Viewpoint<'_>,
     generation: &mut u64,
     warnings: &mut Vec<String>,
 ) -> Result<(Survey, u64), DiskError> {
     let path = paths.replica();
-    let survey = Survey::read(&path, view)?;
+    let survey = Survey::read(system, &path, view)?;
     if survey.trouble.is_none() {
         return Ok((survey, 0));
     }
     let set_aside = survey.trouble.set_aside();
-    warnings.extend(repair(paths, &survey.trouble, generation)?);
-    let survey = Survey::read(&path, view)?;
+    warnings.extend(repair(system, paths, &survey.trouble, generation)?);
+    let survey = Survey::read(system, &path, view)?;
     if !survey.trouble.is_none() {
         let reason = std::io::Error::other("it reads differently each time; its disk may be failing");
         return Err(FileError::at(&path, Doing::Read)(reason).into());
@@ -281,6 +288,17 @@ impl Rolled {
     }
 }
 
+/// What is strange about a checkpoint.
+fn doubts(snapshot: &Option<Snapshot>, survey: &Survey, generation: u64, clock_us: u64) -> Vec<String> {
+    let of = |snapshot| {
+        [
+            compared(snapshot, survey, generation),
+            from_the_future(snapshot, clock_us),
+        ]
+    };
+    snapshot.iter().flat_map(of).flatten().collect()
+}
+
 /// Compares the replica with what a checkpoint saw of it.
 fn compared(snapshot: &Snapshot, survey: &Survey, generation: u64) -> Option<String> {
     let number = snapshot.number;
@@ -312,14 +330,15 @@ fn from_the_future(snapshot: &Snapshot, clock_us: u64) -> Option<String> {
 }
 
 /// Opens the accepted chunks, if there ever were any.
-fn accepted(
+fn accepted<S: FileSystem>(
+    system: &S,
     paths: &Paths,
     warnings: &mut Vec<String>,
-) -> Result<(Option<AcceptedLog>, Vec<Accepted>), DiskError> {
-    if !paths.accepted().exists() {
+) -> Result<(Option<AcceptedLog<S>>, Vec<Accepted>), DiskError> {
+    if !system.exists(&paths.accepted()) {
         return Ok((None, vec![]));
     }
-    let (log, chunks, words) = AcceptedLog::open(&paths.accepted())?;
+    let (log, chunks, words) = AcceptedLog::open(system, &paths.accepted())?;
     warnings.extend(words);
     Ok((Some(log), chunks))
 }
@@ -333,15 +352,16 @@ struct Known<'a> {
 }
 
 /// Begins a new life, durably. Returns also whether there was one before.
-fn renewed(
+fn renewed<S: FileSystem>(
+    system: &S,
     paths: &Paths,
-    checkpoints: &Checkpoints,
+    checkpoints: &Checkpoints<S>,
     known: Known<'_>,
     id: NodeId,
     options: &Options,
     warnings: &mut Vec<String>,
 ) -> Result<(bool, Identity), DiskError> {
-    let found = identity::read_identity(paths)?;
+    let found = identity::read_identity(system, paths)?;
     let mut latest = named_in_files(checkpoints, known, id)?;
     let lived = latest != Identity::default();
     let before = match found {
@@ -371,12 +391,16 @@ fn renewed(
         identity.incarnation > latest.incarnation,
         "a life is larger than all before it"
     );
-    identity::write_identity(paths, identity)?;
+    identity::write_identity(system, paths, identity)?;
     Ok((before, identity))
 }
 
 /// The latest life of this node and the largest epoch that its other files name.
-fn named_in_files(checkpoints: &Checkpoints, known: Known<'_>, id: NodeId) -> Result<Identity, FileError> {
+fn named_in_files(
+    checkpoints: &Checkpoints<impl FileSystem>,
+    known: Known<'_>,
+    id: NodeId,
+) -> Result<Identity, FileError> {
     let mut rings = BTreeSet::new();
     for snapshot in checkpoints.all_good()? {
         rings.extend(snapshot.state.ring);

@@ -12,9 +12,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::files::{self, FileError, FileSystem};
 use super::{DiskError, Paths};
 use crate::checkpoint::{SealError, seal, unseal};
-use crate::host::files::{self, FileError};
 use crate::words::{Epoch, Incarnation};
 
 /// The version of both formats.
@@ -54,8 +54,8 @@ pub enum Found<T> {
 }
 
 /// Reads `identity.json`, moving it aside if it is damaged.
-pub fn read_identity(paths: &Paths) -> Result<Found<Identity>, DiskError> {
-    let found = read::<IdentityLine>(&paths.identity())?;
+pub fn read_identity(system: &impl FileSystem, paths: &Paths) -> Result<Found<Identity>, DiskError> {
+    let found = read::<IdentityLine>(system, &paths.identity())?;
     Ok(found.map(|line| Identity {
         incarnation: Incarnation(line.incarnation),
         epoch: Epoch(line.epoch),
@@ -63,33 +63,37 @@ pub fn read_identity(paths: &Paths) -> Result<Found<Identity>, DiskError> {
 }
 
 /// Replaces `identity.json`.
-pub fn write_identity(paths: &Paths, identity: Identity) -> Result<(), FileError> {
+pub fn write_identity(system: &impl FileSystem, paths: &Paths, identity: Identity) -> Result<(), FileError> {
     let line = IdentityLine {
         v: VERSION,
         incarnation: identity.incarnation.0,
         epoch: identity.epoch.0,
     };
-    files::replace(&paths.identity(), &seal(&line))
+    files::replace(system, &paths.identity(), &seal(&line))
 }
 
 /// Reads `generation.json`; a replica that was never written anew has none.
-pub fn read_generation(paths: &Paths) -> Result<Found<u64>, DiskError> {
-    Ok(read::<GenerationLine>(&paths.generation())?.map(|line| line.generation))
+pub fn read_generation(system: &impl FileSystem, paths: &Paths) -> Result<Found<u64>, DiskError> {
+    Ok(read::<GenerationLine>(system, &paths.generation())?.map(|line| line.generation))
 }
 
 /// Replaces `generation.json`.
-pub fn write_generation(paths: &Paths, generation: u64) -> Result<(), FileError> {
+pub fn write_generation(system: &impl FileSystem, paths: &Paths, generation: u64) -> Result<(), FileError> {
     let v = VERSION;
-    files::replace(&paths.generation(), &seal(&GenerationLine { v, generation }))
+    files::replace(
+        system,
+        &paths.generation(),
+        &seal(&GenerationLine { v, generation }),
+    )
 }
 
 /// Raises the generation of a replica that is about to be written anew by someone else, who holds the node's
 /// lock. A lost generation is left to the node's next start, which goes above all that checkpoints name.
-pub fn raise_generation(paths: &Paths) -> Result<(), DiskError> {
-    match read_generation(paths)? {
-        Found::Good(generation) => write_generation(paths, generation + 1)?,
-        Found::Missing => write_generation(paths, 1)?,
-        Found::Damaged(_) => files::replace(&paths.generation(), b"")?,
+pub fn raise_generation(system: &impl FileSystem, paths: &Paths) -> Result<(), DiskError> {
+    match read_generation(system, paths)? {
+        Found::Good(generation) => write_generation(system, paths, generation + 1)?,
+        Found::Missing => write_generation(system, paths, 1)?,
+        Found::Damaged(_) => files::replace(system, &paths.generation(), b"")?,
     }
     Ok(())
 }
@@ -104,8 +108,11 @@ impl<T> Found<T> {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Found<T>, DiskError> {
-    let Some(bytes) = files::read(path)? else {
+fn read<T: serde::de::DeserializeOwned>(
+    system: &impl FileSystem,
+    path: &Path,
+) -> Result<Found<T>, DiskError> {
+    let Some(bytes) = files::read(system, path)? else {
         return Ok(Found::Missing);
     };
     match unseal(&bytes, VERSION) {
@@ -116,7 +123,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Found<T>, DiskErr
         }
         Err(error) => {
             let aside = path.with_extension("damaged.json");
-            files::rename(path, &aside)?;
+            files::rename(system, path, &aside)?;
             let (path, aside) = (path.display(), aside.display());
             Ok(Found::Damaged(format!(
                 "{path} is damaged: {error}; it was moved to {aside} and built again"
@@ -128,11 +135,12 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Found<T>, DiskErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::files::Os;
     use crate::words::NodeId;
 
     fn paths(folder: &Path) -> Paths {
         let paths = Paths::new(folder, NodeId(3));
-        files::make_folder(&paths.own).unwrap();
+        files::make_folder(&Os, &paths.own).unwrap();
         paths
     }
 
@@ -140,35 +148,35 @@ mod tests {
     fn an_identity_cut_at_any_byte_is_kept_aside_and_said() {
         let folder = tempfile::tempdir().unwrap();
         let paths = paths(folder.path());
-        assert_eq!(read_identity(&paths).unwrap(), Found::Missing);
+        assert_eq!(read_identity(&Os, &paths).unwrap(), Found::Missing);
         let identity = Identity {
             incarnation: Incarnation(77),
             epoch: Epoch(4),
         };
-        write_identity(&paths, identity).unwrap();
-        let bytes = files::read(&paths.identity()).unwrap().unwrap();
+        write_identity(&Os, &paths, identity).unwrap();
+        let bytes = files::read(&Os, &paths.identity()).unwrap().unwrap();
         for end in 0..bytes.len() - 1 {
-            files::replace(&paths.identity(), &bytes[..end]).unwrap();
-            let found = read_identity(&paths).unwrap();
+            files::replace(&Os, &paths.identity(), &bytes[..end]).unwrap();
+            let found = read_identity(&Os, &paths).unwrap();
             assert!(matches!(found, Found::Damaged(_)), "cut at {end}: {found:?}");
-            let aside = files::read(&paths.own.join("identity.damaged.json"))
+            let aside = files::read(&Os, &paths.own.join("identity.damaged.json"))
                 .unwrap()
                 .unwrap();
             assert_eq!(aside, &bytes[..end]);
         }
-        write_identity(&paths, identity).unwrap();
-        assert_eq!(read_identity(&paths).unwrap(), Found::Good(identity));
+        write_identity(&Os, &paths, identity).unwrap();
+        assert_eq!(read_identity(&Os, &paths).unwrap(), Found::Good(identity));
     }
 
     #[test]
     fn a_crash_while_replacing_it_leaves_the_old_one() {
         let folder = tempfile::tempdir().unwrap();
         let paths = paths(folder.path());
-        write_generation(&paths, 1).unwrap();
-        files::replace(&paths.own.join("generation.json.new"), b"{\"v\":1,\"gen").unwrap();
-        assert_eq!(read_generation(&paths).unwrap(), Found::Good(1));
-        write_generation(&paths, 2).unwrap();
-        assert_eq!(read_generation(&paths).unwrap(), Found::Good(2));
+        write_generation(&Os, &paths, 1).unwrap();
+        files::replace(&Os, &paths.own.join("generation.json.new"), b"{\"v\":1,\"gen").unwrap();
+        assert_eq!(read_generation(&Os, &paths).unwrap(), Found::Good(1));
+        write_generation(&Os, &paths, 2).unwrap();
+        assert_eq!(read_generation(&Os, &paths).unwrap(), Found::Good(2));
     }
 
     #[test]
@@ -176,8 +184,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = paths(folder.path());
         let newer = crate::checkpoint::seal_open(b"{\"v\":2,\"who\":1".to_vec());
-        files::replace(&paths.identity(), &newer).unwrap();
-        assert_eq!(read_identity(&paths).unwrap_err().exit_code(), 7);
-        assert_eq!(files::read(&paths.identity()).unwrap().unwrap(), newer);
+        files::replace(&Os, &paths.identity(), &newer).unwrap();
+        assert_eq!(read_identity(&Os, &paths).unwrap_err().exit_code(), 7);
+        assert_eq!(files::read(&Os, &paths.identity()).unwrap().unwrap(), newer);
     }
 }

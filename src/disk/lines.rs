@@ -3,8 +3,8 @@
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::files::{self, Doing, FileError, FileSystem};
 use super::index::Extent;
-use crate::host::files::{self, Doing, FileError};
 use crate::replica::Scan;
 use crate::replica::record::{RecordError, RecordView};
 use crate::replica::scan::RawLine;
@@ -15,12 +15,13 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// Calls `each` for every line in a part of a file that begins and ends between lines; a file that is not there
 /// has none.
 pub fn for_each_line<E: From<FileError>>(
+    system: &impl FileSystem,
     path: &Path,
     extent: Extent,
     mut each: impl FnMut(RawLine<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let failed = |error| FileError::at(path, Doing::Read)(error);
-    let Some(mut file) = files::open(path)? else {
+    let Some(mut file) = files::open(system, path)? else {
         return Ok(());
     };
     file.seek(SeekFrom::Start(extent.start)).map_err(failed)?;
@@ -34,11 +35,12 @@ pub fn for_each_line<E: From<FileError>>(
 
 /// Calls `each` for every record in a part of a file, with its line; what is no record is passed over.
 pub fn for_each_record<E: From<FileError>>(
+    system: &impl FileSystem,
     path: &Path,
     extent: Extent,
     mut each: impl FnMut(RecordView<'_>, RawLine<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    for_each_line(path, extent, |line| match record_in(&line) {
+    for_each_line(system, path, extent, |line| match record_in(&line) {
         Ok(record) => each(record, line),
         Err(_) => Ok(()),
     })

@@ -3,40 +3,45 @@
 
 use std::path::Path;
 
+use super::files::{self, AppendFile, FileError, FileSystem, Replacement};
 use super::identity;
 use super::index::Extent;
 use super::survey::Trouble;
 use super::{DiskError, Paths};
-use crate::host::files::{self, AppendFile, FileError, Replacement};
 
 /// Repairs a replica file and returns what the user should know. If lines had to be taken out of the middle,
 /// the replica is written anew, as `generation`.
-pub fn repair(paths: &Paths, trouble: &Trouble, generation: &mut u64) -> Result<Vec<String>, DiskError> {
+pub fn repair(
+    system: &impl FileSystem,
+    paths: &Paths,
+    trouble: &Trouble,
+    generation: &mut u64,
+) -> Result<Vec<String>, DiskError> {
     let path = paths.replica();
     let aside = paths.replica_damaged();
     let doubles = &trouble.doubles;
     let mut out: Vec<Extent> = Vec::new();
     for extents in [&trouble.damaged, &doubles.conflicts] {
-        set_aside(&path, &aside, extents)?;
+        set_aside(system, &path, &aside, extents)?;
         out.extend(extents);
     }
-    set_aside(&path, &aside, trouble.torn.as_slice())?;
+    set_aside(system, &path, &aside, trouble.torn.as_slice())?;
     out.extend(&doubles.needless);
     out.sort_by_key(|extent| extent.start);
     if let Some(torn) = trouble.torn {
-        let mut file = AppendFile::open(&path)?;
+        let mut file = AppendFile::open(system, &path)?;
         file.cut(torn.start)?;
         file.sync()?;
     }
     if trouble.lacks_newline {
-        let mut file = AppendFile::open(&path)?;
+        let mut file = AppendFile::open(system, &path)?;
         file.append(b"\n")?;
         file.sync()?;
     }
     if !out.is_empty() {
         *generation += 1;
-        identity::write_generation(paths, *generation)?;
-        without(&path, &out)?;
+        identity::write_generation(system, paths, *generation)?;
+        without(system, &path, &out)?;
     }
     Ok(words(&path, &aside, trouble))
 }
@@ -73,14 +78,14 @@ fn words(path: &Path, aside: &Path, trouble: &Trouble) -> Vec<String> {
 }
 
 /// Copies parts of a file to the end of another, durably, each ended by a newline.
-fn set_aside(from: &Path, to: &Path, extents: &[Extent]) -> Result<(), FileError> {
+fn set_aside(system: &impl FileSystem, from: &Path, to: &Path, extents: &[Extent]) -> Result<(), FileError> {
     if extents.is_empty() {
         return Ok(());
     }
-    let mut file = AppendFile::open(to)?;
+    let mut file = AppendFile::open(system, to)?;
     for extent in extents {
         let mut last = b'\n';
-        files::copy(from, extent.start, extent.end, |bytes| {
+        files::copy(system, from, extent.start, extent.end, |bytes| {
             last = bytes[bytes.len() - 1];
             file.append(bytes).map(|_| ())
         })?;
@@ -92,14 +97,18 @@ fn set_aside(from: &Path, to: &Path, extents: &[Extent]) -> Result<(), FileError
 }
 
 /// Writes a file anew without these parts, which are in order and apart.
-fn without(path: &Path, out: &[Extent]) -> Result<(), FileError> {
-    let mut replacement = Replacement::begin(path)?;
+fn without(system: &impl FileSystem, path: &Path, out: &[Extent]) -> Result<(), FileError> {
+    let mut replacement = Replacement::begin(system, path)?;
     let mut kept_from = 0;
     for extent in out {
         assert!(extent.start >= kept_from, "the parts are in order and apart");
-        files::copy(path, kept_from, extent.start, |bytes| replacement.write(bytes))?;
+        files::copy(system, path, kept_from, extent.start, |bytes| {
+            replacement.write(bytes)
+        })?;
         kept_from = extent.end;
     }
-    files::copy(path, kept_from, u64::MAX, |bytes| replacement.write(bytes))?;
+    files::copy(system, path, kept_from, u64::MAX, |bytes| {
+        replacement.write(bytes)
+    })?;
     replacement.finish()
 }
