@@ -733,6 +733,27 @@ fn a_long_rewrite_holds_a_part_at_a_time() {
 }
 
 #[test]
+fn a_replica_damaged_since_the_start_is_not_written_anew_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = open(folder.path());
+    node.append(records([2, 1, 3]));
+    let mut bytes = std::fs::read(replica(folder.path())).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    std::fs::write(replica(folder.path()), &bytes).unwrap();
+    let rewrite = vec![(Ticket(9), Store::Rewrite { cut: at(9, 9) })];
+    let error = node.disk.execute(rewrite).unwrap_err().to_string();
+    assert!(
+        error.contains("1 records were damaged since the start"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read(replica(folder.path())).unwrap(), bytes);
+    drop(node);
+    let node = open(folder.path());
+    assert_eq!((node.story.set_aside, node.story.records), (1, 2));
+}
+
+#[test]
 fn a_crash_in_a_rewrite_leaves_the_old_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut node = open(folder.path());

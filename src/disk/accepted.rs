@@ -61,9 +61,12 @@ pub struct AcceptedLog<S: FileSystem> {
     live_bytes: u64,
 }
 
+/// What opening a log gives: the log, the chunks that count, in canonical order, and what the user should know.
+pub type Opened<S> = (AcceptedLog<S>, Vec<Accepted>, Vec<String>);
+
 impl<S: FileSystem> AcceptedLog<S> {
-    /// Opens the log: the chunks that count, in canonical order, and what the user should know.
-    pub fn open(system: &S, path: &Path) -> Result<(AcceptedLog<S>, Vec<Accepted>, Vec<String>), DiskError> {
+    /// Opens the log.
+    pub fn open(system: &S, path: &Path) -> Result<Opened<S>, DiskError> {
         let contents = sealed_log::read(system, path, parse)?;
         let mut chunks = BTreeMap::new();
         for (meaning, length) in contents.lines {
@@ -138,7 +141,8 @@ impl<S: FileSystem> AcceptedLog<S> {
             // Forgets can go: what they forgot goes with them.
             self.file = sealed_log::compact(self.file.system(), &path, |line| match parse(line) {
                 Ok(Meaning::Accept(accepted)) => live.contains_key(&accepted.position),
-                Ok(Meaning::Forget(_)) | Err(_) => false,
+                Ok(Meaning::Forget(_)) => false,
+                Err(_) => true,
             })?;
         }
         Ok(())

@@ -105,8 +105,9 @@ impl<S: FileSystem> Outbox<S> {
         } else if worth_it && self.live_bytes < length / 2 {
             let path = self.file.path().to_path_buf();
             let live = &self.live;
-            self.file = sealed_log::compact(self.file.system(), &path, |line| {
-                parse(line).is_ok_and(|(id, _)| live.contains_key(&id))
+            self.file = sealed_log::compact(self.file.system(), &path, |line| match parse(line) {
+                Ok((id, _)) => live.contains_key(&id),
+                Err(_) => true,
             })?;
         }
         Ok(())
@@ -125,8 +126,10 @@ fn parse(line: &[u8]) -> Result<(MessageId, Bytes), SealError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
-    use crate::disk::files;
+    use crate::disk::files::{self, How};
     use crate::host::files::Os;
     use crate::words::{Incarnation, Member, NodeId};
 
@@ -197,6 +200,42 @@ mod tests {
             .unwrap();
         assert_eq!(kept, &bytes[bytes.len() / 3..bytes.len() / 3 * 2]);
         assert_eq!(open(&path).2, 0, "said once");
+    }
+
+    #[test]
+    fn a_last_line_whose_newline_rotted_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox.jsonl");
+        let (mut outbox, ..) = open(&path);
+        outbox.append(id(1), b"{\"a\":1}").unwrap();
+        outbox.append(id(2), b"{\"a\":2}").unwrap();
+        let mut bytes = files::read(&Os, &path).unwrap().unwrap();
+        *bytes.last_mut().unwrap() ^= 0x20;
+        files::replace(&Os, &path, &bytes).unwrap();
+        assert_eq!(open(&path).1, [1, 2]);
+        assert_eq!(open(&path).1, [1, 2], "it is mended");
+    }
+
+    #[test]
+    fn what_is_damaged_when_room_is_given_back_is_told_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox.jsonl");
+        let (mut outbox, ..) = open(&path);
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
+        for counter in 1..=12 {
+            outbox.append(id(counter), long.as_bytes()).unwrap();
+        }
+        let mut bytes = files::read(&Os, &path).unwrap().unwrap();
+        let end = bytes.len();
+        bytes[end - 1_000] ^= 1;
+        let mut file = Os.open(&path, How::Anew).unwrap();
+        file.write_all(&bytes).unwrap();
+        outbox.forget(&(1..=10).map(id).collect::<Vec<_>>());
+        outbox.tidy(false).unwrap();
+        assert!(outbox.file.length() < 210_000);
+        drop(outbox);
+        let (_, lines, warnings) = open(&path);
+        assert_eq!((lines, warnings), (vec![11], 1));
     }
 
     #[test]

@@ -3,15 +3,17 @@
 //! No record is kept in memory: compact sets say what the file holds, the index says where to read.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
-use super::files::{AppendFile, FileError, FileSystem, Replacement};
+use super::files::{AppendFile, Doing, FileError, FileSystem, Replacement};
 use super::index::{Extent, Index, blocks_between};
 use super::lines::{for_each_line, for_each_record};
 use super::survey::Survey;
 use crate::node::face::{Load, Moved};
 use crate::replica::digest::BlockKey;
 use crate::replica::{IdSet, PositionSet, Record};
+use crate::ring::bugs::{self, Bug};
 use crate::words::{Epoch, MessageId, NodeId, Position, Seq};
 
 /// A rewrite holds about this much of the file in memory at once.
@@ -246,6 +248,8 @@ impl<S: FileSystem> ReplicaFile<S> {
     /// Writes the file anew, without what was given up: the records up to the cut in canonical order, the others
     /// after them as they come. Without a cut all are left where they are. Memory is bounded; the old file stays in
     /// place until the new one is whole. `before_swap` is called when it is, just before it takes the old one's place.
+    /// A file that was damaged since the start stays as it is, which is an error: a start sets the damage aside,
+    /// and has what is missing filled in again.
     pub fn rewrite(
         &mut self,
         cut: Option<Position>,
@@ -265,6 +269,12 @@ impl<S: FileSystem> ReplicaFile<S> {
             }
             Ok(())
         })?;
+        let (path, lost) = (&path, self.present.len().saturating_sub(anew.records));
+        if lost > 0 && !bugs::on(Bug::DamageRewritten) {
+            let reason =
+                format!("{lost} records were damaged since the start; start this node again to repair it");
+            return Err(FileError::at(path, Doing::Read)(io::Error::other(reason)));
+        }
         anew.replacement.flush()?;
         before_swap()?;
         self.file = anew.replacement.finish_and_append()?;
@@ -357,6 +367,7 @@ struct Anew<S: FileSystem> {
     sum: crc32fast::Hasher,
     index: Index,
     length: u64,
+    records: u64,
 }
 
 impl<S: FileSystem> Anew<S> {
@@ -366,6 +377,7 @@ impl<S: FileSystem> Anew<S> {
             sum: crc32fast::Hasher::new(),
             index: Index::default(),
             length: 0,
+            records: 0,
         })
     }
 
@@ -375,6 +387,7 @@ impl<S: FileSystem> Anew<S> {
             self.sum.update(bytes);
         }
         let start = self.length;
+        self.records += 1;
         self.length += line.len() as u64 + 1;
         let end = self.length;
         self.index.add(position, Extent { start, end });

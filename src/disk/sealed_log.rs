@@ -33,6 +33,7 @@ pub fn read<T>(
     let mut torn = false;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let whole = line.ends_with(b"\n");
+        let line = if whole { line } else { spared(line, &parse) };
         match parse(line) {
             Ok(parsed) => {
                 let start = good.len();
@@ -64,6 +65,14 @@ pub fn read<T>(
     Ok(Contents { lines, warnings })
 }
 
+/// A last line without its newline. If it is a line but for one more byte, that is what became of the newline.
+fn spared<T>(line: &[u8], parse: impl Fn(&[u8]) -> Result<T, SealError>) -> &[u8] {
+    match line.split_last() {
+        Some((_, rest)) if parse(line).is_err() && parse(rest).is_ok() => rest,
+        Some(_) | None => line,
+    }
+}
+
 /// Keeps damaged lines, durably, and says so.
 fn set_aside(system: &impl FileSystem, to: &Path, from: &Path, damaged: &[u8]) -> Result<String, DiskError> {
     let mut file = AppendFile::open(system, to)?;
@@ -77,7 +86,8 @@ fn set_aside(system: &impl FileSystem, to: &Path, from: &Path, damaged: &[u8]) -
     ))
 }
 
-/// Writes a log anew with only these lines of it.
+/// Writes a log anew with only these lines of it. What was damaged since the start is to stay: the next start sets
+/// it aside, and says so.
 pub fn compact<S: FileSystem>(
     system: &S,
     path: &Path,

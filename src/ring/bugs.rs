@@ -120,6 +120,26 @@ bugs! {
     ConflictSilent,
     /// Reconciling sorts by numbers, whatever their rings.
     SortedByNumber,
+    /// A start goes on with bytes that an earlier life wrote and did not sync.
+    OpenedUnsynced,
+    /// A new version of a file takes the old one's name before it is synced.
+    RenamedBeforeSync,
+    /// A file's new name is not synced.
+    NameNotSynced,
+    /// A sync that fails is taken for done.
+    FailedSyncIgnored,
+    /// A write that was done in part is taken for whole.
+    ShortWriteBelieved,
+    /// What a failed write left behind is not taken back.
+    FailedWriteKept,
+    /// What finds the disk full is taken for done.
+    FullTakenForDone,
+    /// The unfinished line at the end of a replica is not cut.
+    TornTailKept,
+    /// A replica is written anew without the records that were damaged meanwhile, and without a word.
+    DamageRewritten,
+    /// The sums of a replica's lines are not checked.
+    SumIgnored,
 }
 
 #[cfg(feature = "bugs")]
