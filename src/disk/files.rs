@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use crate::ring::bugs::{self, Bug};
+
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
@@ -328,14 +330,19 @@ impl<S: FileSystem> Replacement<S> {
             .open(folder, How::Folder)
             .map_err(FileError::at(folder, Doing::Open))?;
         self.flush()?;
-        self.out
-            .get_mut()
-            .sync_all()
-            .map_err(FileError::at(&self.temporary, Doing::Sync))?;
+        if !bugs::on(Bug::RenamedBeforeSync) {
+            self.out
+                .get_mut()
+                .sync_all()
+                .map_err(FileError::at(&self.temporary, Doing::Sync))?;
+        }
         self.system
             .rename(&self.temporary, &self.path)
             .map_err(FileError::at(&self.path, Doing::Rename))?;
         self.finished = true;
+        if bugs::on(Bug::NameNotSynced) {
+            return Ok(());
+        }
         let folder = folder_of(&self.path);
         opened.sync_all().map_err(FileError::at(folder, Doing::Sync))
     }
@@ -386,9 +393,11 @@ impl<S: FileSystem> AppendFile<S> {
             .open(path, How::Append)
             .map_err(FileError::at(path, Doing::Open))?;
         // Also if it was there: the life that created it may have ended before it came to this.
-        sync_folder(system, folder_of(path))?;
+        if !bugs::on(Bug::NameNotSynced) {
+            sync_folder(system, folder_of(path))?;
+        }
         let length = file.length().map_err(FileError::at(path, Doing::Read))?;
-        if length > 0 {
+        if length > 0 && !bugs::on(Bug::OpenedUnsynced) {
             // What that life wrote and did not come to sync is acted on from now on.
             file.sync_data().map_err(FileError::at(path, Doing::Sync))?;
         }
@@ -420,8 +429,14 @@ impl<S: FileSystem> AppendFile<S> {
     /// durable before [`AppendFile::sync`].
     pub fn append(&mut self, bytes: &[u8]) -> Result<u64, FileError> {
         let start = self.length;
-        if let Err(reason) = self.file.write_all(bytes) {
-            self.cut(start)?;
+        let written = match bugs::on(Bug::ShortWriteBelieved) {
+            true => self.file.write(bytes).map(drop),
+            false => self.file.write_all(bytes),
+        };
+        if let Err(reason) = written {
+            if !bugs::on(Bug::FailedWriteKept) {
+                self.cut(start)?;
+            }
             return Err(FileError::at(&self.path, Doing::Write)(reason));
         }
         self.length += bytes.len() as u64;
@@ -443,9 +458,10 @@ impl<S: FileSystem> AppendFile<S> {
     /// Makes all appends durable; costs nothing if there were none.
     pub fn sync(&mut self) -> Result<(), FileError> {
         if self.unsynced {
-            self.file
-                .sync_data()
-                .map_err(FileError::at(&self.path, Doing::Sync))?;
+            let synced = self.file.sync_data();
+            if !bugs::on(Bug::FailedSyncIgnored) {
+                synced.map_err(FileError::at(&self.path, Doing::Sync))?;
+            }
             self.unsynced = false;
         }
         Ok(())

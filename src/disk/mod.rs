@@ -40,6 +40,7 @@ use replica_file::ReplicaFile;
 use crate::checkpoint::Snapshot;
 use crate::node::face::{CheckpointState, Load, Moved, Restart, Store, Ticket};
 use crate::replica::Record;
+use crate::ring::bugs::{self, Bug};
 use crate::words::{Epoch, NodeId, Position, Seq, WallTime};
 
 /// Reads the wall clock, in microseconds since 1970.
@@ -95,6 +96,7 @@ impl<S: FileSystem> Disk<S> {
             assert!(last < Some(ticket), "tickets rise");
             match self.apply(&store, &mut outcome.moved) {
                 Ok(()) => last = Some(ticket),
+                Err(error) if error.is_full() && bugs::on(Bug::FullTakenForDone) => last = Some(ticket),
                 Err(error) if error.is_full() => {
                     outcome.full = Some(error.to_string());
                     outcome.rest = [(ticket, store)].into_iter().chain(batch).collect();

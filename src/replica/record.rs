@@ -18,6 +18,7 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::content::CONTENT_BYTES_MAX;
+use crate::ring::bugs::{self, Bug};
 use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq};
 
 /// The version of the line format that this program writes and reads.
@@ -253,7 +254,7 @@ fn check_sum(line: &[u8]) -> Result<&[u8], RecordError> {
         .and_then(|rest| rest.strip_suffix(SUM_END));
     let written = digits.and_then(hexadecimal).ok_or(RecordError::Torn)?;
     let computed = crc32fast::hash(summed);
-    if computed == written {
+    if computed == written || bugs::on(Bug::SumIgnored) {
         return Ok(summed);
     }
     utf8(summed)?;

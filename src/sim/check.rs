@@ -41,6 +41,14 @@ pub struct Checker {
     pub pending: BTreeMap<MessageId, Bytes>,
     /// Nodes that lost their disks: what they alone held may be gone.
     pub wiped: BTreeSet<NodeId>,
+    /// Messages that rot took from some disk.
+    taken: BTreeSet<MessageId>,
+    /// Of those, the ones of which no other disk had a copy: they may be gone everywhere.
+    lost_to_rot: BTreeSet<MessageId>,
+    /// Nodes whose identity rotted: they may have forgotten their last ring.
+    pub forgetful: BTreeSet<NodeId>,
+    /// Lives that told of a full disk, and not yet of room.
+    full: BTreeSet<Member>,
     /// With a quorum of more than half: no message ever has two positions.
     pub one_order: bool,
     /// Where each message was first told to stand, whoever told it.
@@ -169,9 +177,20 @@ impl Checker {
     fn notice(&mut self, node: &Node, notice: &Notice, disks: &BTreeMap<NodeId, Disk>) -> Result<(), Broken> {
         let me = node.me();
         match notice {
+            Notice::Pending { id, .. } if self.full.contains(&me) => {
+                Err(format!("bounded: {me} has told of a full disk, and takes {id}"))
+            }
             Notice::Pending { id, content, .. } => self.same_content(*id, content).map(|()| {
                 self.pending.insert(*id, content.clone());
             }),
+            Notice::DiskFull(_) => {
+                self.full.insert(me);
+                self.seen("told of a full disk")
+            }
+            Notice::DiskRoom => {
+                self.full.remove(&me);
+                Ok(())
+            }
             Notice::Message { record, late, .. } => self.message(me, record, *late),
             Notice::Ring { ring, first, .. } => self.installed(node, *ring, *first),
             Notice::Held { id, position, k, n } => self.held(me, (*id, *position), (*k, *n), disks),
@@ -193,8 +212,6 @@ impl Checker {
             | Notice::Pass(..)
             | Notice::CatchingUp { .. }
             | Notice::Checkpointed
-            | Notice::DiskFull(_)
-            | Notice::DiskRoom
             | Notice::Status(_)
             | Notice::Trace { .. }
             | Notice::Rekeyed(_)
@@ -263,7 +280,7 @@ impl Checker {
             .last_rings
             .insert(me.id, (me, ring))
             .filter(|(life, _)| *life == me || (self.over.contains(life) && *life < me))
-            .filter(|_| !self.wiped.contains(&me.id));
+            .filter(|_| !self.wiped.contains(&me.id) && !self.forgetful.contains(&me.id));
         if let Some((_, last)) = last.filter(|(_, last)| last.epoch >= ring.epoch) {
             return Err(format!("rings: {me} installed {ring} after {last}"));
         }
@@ -307,6 +324,49 @@ impl Checker {
         Ok(())
     }
 
+    /// A start found these records on its disk, and that rot took those messages. What another disk has must
+    /// come back everywhere; what only ever lived on the disk that rotted may be gone.
+    pub fn found_on_disk(
+        &mut self,
+        id: NodeId,
+        records: &[Record],
+        taken: Vec<MessageId>,
+        disks: &BTreeMap<NodeId, Disk>,
+    ) -> Result<(), Broken> {
+        for record in records {
+            self.same_content(record.id, &record.content)?;
+            let stamped = self.stamped.get(&record.position).map(|(id, _)| *id);
+            if let Some(other) = stamped.filter(|other| *other != record.id) {
+                return Err(format!(
+                    "recovery: the disk of {id} has {} at {}, it is {other}'s",
+                    record.id, record.position
+                ));
+            }
+        }
+        for message in taken {
+            self.count("disk: message lost to rot here");
+            self.taken.insert(message);
+            self.excuse_if_gone(message, id, disks);
+        }
+        Ok(())
+    }
+
+    /// A disk is about to be wiped: of what rot took elsewhere, it may have had the last copy.
+    pub fn wiped(&mut self, id: NodeId, disks: &BTreeMap<NodeId, Disk>) {
+        self.wiped.insert(id);
+        for message in self.taken.clone() {
+            self.excuse_if_gone(message, id, disks);
+        }
+    }
+
+    fn excuse_if_gone(&mut self, message: MessageId, gone_from: NodeId, disks: &BTreeMap<NodeId, Disk>) {
+        let has = |disk: &Disk| disk.places.contains_key(&message) || disk.outbox.contains_key(&message);
+        let elsewhere = disks.iter().any(|(id, disk)| *id != gone_from && has(disk));
+        if !elsewhere && self.lost_to_rot.insert(message) {
+            self.count("disk: only copy lost to rot");
+        }
+    }
+
     /// When all is quiet: equal replicas, and every acknowledged line in them exactly once.
     pub fn converged(&self, disks: &BTreeMap<NodeId, Disk>) -> Result<(), Broken> {
         let mut replicas = disks.iter();
@@ -322,8 +382,8 @@ impl Checker {
             }
         }
         for (id, content) in &self.pending {
-            let lost = !first.places.contains_key(id) && !self.wiped.contains(&id.sender.id);
-            if lost {
+            let excused = self.wiped.contains(&id.sender.id) || self.lost_to_rot.contains(id);
+            if !first.places.contains_key(id) && !excused {
                 return Err(format!("nothing lost: {id} was acknowledged and is nowhere"));
             }
             let place = first.places.get(id).and_then(|at| first.replica.get(at));
@@ -334,6 +394,6 @@ impl Checker {
         if first.places.len() != first.replica.len() {
             return Err("no duplicates: an id stands twice".to_string());
         }
-        Ok(())
+        disks.values().try_for_each(Disk::as_booked)
     }
 }

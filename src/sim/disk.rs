@@ -1,4 +1,10 @@
-//! A disk in memory: what was synced survives a crash, what was not may or may not.
+//! A disk: the books of what is durable on it, and perhaps the files themselves.
+//!
+//! A disk of books alone is quick: of what was under way at a crash, the first few operations survive. One with
+//! files has the production code write and read them, on a file system that breaks; see [`files`].
+
+pub mod files;
+pub mod memory;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,7 +16,7 @@ use crate::replica::record::hash_line;
 use crate::words::{Epoch, Incarnation, MessageId, Position, Seq};
 
 /// One node's disk.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Disk {
     /// The stored incarnation and epoch.
     pub identity: (Incarnation, Epoch),
@@ -24,13 +30,15 @@ pub struct Disk {
     pub checkpoint: Option<CheckpointState>,
     /// Chunks accepted before delivery.
     pub accepted: BTreeMap<Position, Accepted>,
-    /// Messages of which a chunk was ever accepted here: what was confirmed stays true when the lineage goes on
-    /// without it.
+    /// Messages of which a chunk was ever accepted here, or that rot took: what was confirmed stays true when the
+    /// lineage goes on without it, or the disk.
     pub ever_accepted: BTreeSet<MessageId>,
     /// Operations under way, in order.
     pending: VecDeque<(Ticket, Store)>,
     /// A digest of everything that was ever made durable, for the trace.
     pub history: u64,
+    /// The files, if there are any.
+    files: Option<files::Files>,
 }
 
 impl Disk {
@@ -48,11 +56,20 @@ impl Disk {
         moved
     }
 
-    /// The power goes: of what was under way, `survivors` operations made it all the same.
+    /// The process is killed: of what was under way, `survivors` operations made it all the same.
     pub fn crash(&mut self, survivors: usize) {
-        for (_, store) in std::mem::take(&mut self.pending).into_iter().take(survivors) {
-            self.apply(store);
+        if self.files.is_none() {
+            for (_, store) in std::mem::take(&mut self.pending).into_iter().take(survivors) {
+                self.apply(store);
+            }
+            return;
         }
+        let last = self.pending.iter().take(survivors).last();
+        if let Some(last) = last.map(|(ticket, _)| *ticket) {
+            // What fails now fails nobody any more.
+            let _ = self.carry_out(last);
+        }
+        self.kill();
     }
 
     /// How many operations are under way.

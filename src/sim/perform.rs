@@ -36,6 +36,15 @@ impl World {
                 self.crash(*node);
                 self.wipe(*node);
             }
+            Deed::Blackout(back_us) => self.blackout(nodes, *back_us),
+            Deed::BreakDisk(node, calls, fault) => self.break_disk(*node, *calls, *fault),
+            Deed::FillDisk(node, room, for_us) => self.fill_disk(*node, *room, *for_us),
+            Deed::Rot(node, back_us) => {
+                self.crash(*node);
+                self.rot(*node);
+                self.start_later(*node, *back_us);
+            }
+            Deed::RotUnder(node) => self.rot(*node),
             Deed::Sleep(node) => self.sleep(*node),
             Deed::Partition(left) => {
                 let right: Vec<NodeId> = nodes
@@ -86,6 +95,9 @@ impl World {
             Deed::Reconcile(_) => "reconcile",
             Deed::Weather(_) => "weather",
             Deed::Leave(_) => "polite leave",
+            Deed::Blackout(_) => "blackout",
+            // Faults of disks are counted when they come to pass.
+            Deed::BreakDisk(..) | Deed::FillDisk(..) | Deed::Rot(..) | Deed::RotUnder(_) => return,
             Deed::CrashIn { .. } | Deed::Say { .. } | Deed::Wake | Deed::Mend | Deed::Nothing => return,
         };
         self.checker.count(what);

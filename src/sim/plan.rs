@@ -8,6 +8,7 @@ mod draw;
 mod mask;
 mod words;
 
+use crate::sim::disk::memory::Fault;
 use crate::sim::world::Weather;
 use crate::words::NodeId;
 
@@ -56,6 +57,16 @@ pub enum Deed {
     },
     /// A node is killed and its disk is lost.
     Wipe(NodeId),
+    /// The power of all machines goes at once, and all come back after so many µs.
+    Blackout(u64),
+    /// Something breaks at a call to come of a node to its file system, that many calls from now.
+    BreakDisk(NodeId, u64, Fault),
+    /// A node's disk has room for so many bytes, for so many µs.
+    FillDisk(NodeId, usize, u64),
+    /// A node is killed, a bit rots on its disk, and it comes back after so many µs.
+    Rot(NodeId, u64),
+    /// A bit rots on a node's disk, under it if it lives.
+    RotUnder(NodeId),
     /// A node that is down starts; one that never lived joins.
     Start(NodeId),
     /// A node is stopped in its tracks.
@@ -114,6 +125,8 @@ pub struct Plan {
     pub quorum: u16,
     /// What happens, in order.
     pub decisions: Vec<Decision>,
+    /// Whether the disks have files, which break.
+    pub files: bool,
     /// Whether all are reconciled once more when all is quiet.
     pub reconciled: bool,
 }
@@ -140,6 +153,10 @@ impl Deed {
             | Deed::Crash { node, .. }
             | Deed::CrashIn { node, .. }
             | Deed::Wipe(node)
+            | Deed::BreakDisk(node, ..)
+            | Deed::FillDisk(node, ..)
+            | Deed::Rot(node, _)
+            | Deed::RotUnder(node)
             | Deed::Start(node)
             | Deed::Sleep(node)
             | Deed::Deaf(node)
@@ -149,7 +166,12 @@ impl Deed {
             | Deed::Reconcile(node)
             | Deed::Leave(node) => vec![*node],
             Deed::OneWay(from, to) | Deed::Clog(from, to, _) | Deed::Forge(from, to) => vec![*from, *to],
-            Deed::Wake | Deed::Partition(_) | Deed::Mend | Deed::Weather(_) | Deed::Nothing => vec![],
+            Deed::Wake
+            | Deed::Partition(_)
+            | Deed::Mend
+            | Deed::Blackout(_)
+            | Deed::Weather(_)
+            | Deed::Nothing => vec![],
         }
     }
 }

@@ -93,6 +93,10 @@ fn story(world: &mut World, plan: &Plan) -> Result<(), Broken> {
         world.checker.count("quorum");
         world.checker.one_order = true;
     }
+    if plan.files {
+        world.disks_have_files = true;
+        world.checker.count("disk: files");
+    }
     // A share of all seeds, told by the number: the others throw the same dice as without.
     if plan.seed % KEYED_SHARE == KEYED_SHARE - 1 {
         world.keys = Some(Keys::one(GroupKey::new([7; 32].into())));
@@ -131,7 +135,9 @@ fn heal(world: &mut World, nodes: &[NodeId]) -> Result<(), Broken> {
         ..Weather::default()
     };
     for id in nodes {
+        world.make_room(*id);
         world.wake(*id)?;
+        world.end_if_rotten(*id);
     }
     world.run_until(world.now.after_us(3_000_000))?;
     nodes.iter().try_for_each(|id| world.start(*id))

@@ -5,6 +5,7 @@ mod clocks;
 mod deeds;
 mod hooks;
 mod network;
+mod storing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -17,10 +18,9 @@ use super::plan::Midst;
 use super::tell;
 use crate::node::Node;
 use crate::node::face::{Action, Command, Config, Event, Exit, LoadId, RecoverLevel, StreamId, Ticket};
-use crate::ring::bugs::{self, Bug};
 use crate::wire::seal::key::Keys;
 use crate::wire::seal::sessions::SealSettings;
-use crate::words::{Incarnation, NodeId, Time, WallTime};
+use crate::words::{NodeId, Time, WallTime};
 
 use clocks::Clock;
 
@@ -31,6 +31,8 @@ pub use hooks::{Ambush, Fate, Hooks, Mischief, Moment, Order, Told};
 pub const GROUP: u32 = 0x726f_6461;
 /// Where simulated nodes accept streams.
 const STREAM_PORT: u16 = 7_000;
+/// How soon a failed start or a full disk is tried again, µs.
+const AGAIN_US: u64 = 1_000_000;
 /// How many datagrams wait for a node that sleeps, as in a socket's buffer.
 const SLEEPING_MAX: usize = 256;
 
@@ -63,6 +65,7 @@ enum Coming {
         at: Time,
     },
     Start(NodeId),
+    Room(NodeId),
     Synced {
         node: NodeId,
         life: u32,
@@ -103,12 +106,15 @@ type End = (NodeId, u32, StreamId);
 pub struct World {
     /// The time.
     pub now: Time,
+    seed: u64,
     coming: BTreeMap<(Time, u64), Coming>,
     order: u64,
     /// All dice of the world.
     pub dice: SmallRng,
     processes: BTreeMap<NodeId, Process>,
     lives: BTreeMap<NodeId, u32>,
+    /// Whether new disks have files, which can break.
+    pub disks_have_files: bool,
     /// All disks, also of nodes that are down.
     pub disks: BTreeMap<NodeId, Disk>,
     /// How the network is.
@@ -168,11 +174,13 @@ impl World {
     pub fn new(seed: u64) -> World {
         World {
             now: Time(1_000_000),
+            seed,
             coming: BTreeMap::new(),
             order: 0,
             dice: SmallRng::seed_from_u64(seed),
             processes: BTreeMap::new(),
             lives: BTreeMap::new(),
+            disks_have_files: false,
             disks: BTreeMap::new(),
             weather: Weather {
                 delay_min_us: 50,
@@ -206,17 +214,10 @@ impl World {
         let life = *self.lives.entry(id).and_modify(|life| *life += 1).or_insert(1);
         let (seed, dice) = (self.dice.random(), self.dice.random());
         let clock_us = self.wall_us(id);
-        let disk = self.disks.entry(id).or_default();
-        let mut incarnation = Incarnation::next(disk.identity.0, clock_us, dice);
-        if bugs::on(Bug::NumbersReused) && disk.identity.0 > Incarnation(0) {
-            incarnation = disk.identity.0;
-        }
-        let mut restart = disk.restart(incarnation);
-        if bugs::on(Bug::NumbersReused) {
-            restart.ids = crate::replica::IdSet::new();
-            restart.outbox.clear();
-        }
         let own_id = self.hooks.twins.get(&id).copied().unwrap_or(id);
+        let Some(restart) = self.open_disk(id, own_id, clock_us, dice)? else {
+            return Ok(());
+        };
         let config = Config {
             id: own_id,
             name: format!("n{own_id}"),
@@ -266,6 +267,9 @@ impl World {
         let under_way = self.disks[&id].under_way();
         let survivors = self.dice.random_range(0..=under_way);
         self.crash_keeping(id, survivors);
+        if self.hosts_down.contains(&id) {
+            self.cut_power(id);
+        }
     }
 
     /// Kills a node; of what its disk had under way, the first `survivors` operations are kept.
@@ -278,17 +282,6 @@ impl World {
         let disk = self.disks.get_mut(&id).expect("a node that lived has a disk");
         disk.crash(survivors);
         self.close_streams_of(id, process.life);
-    }
-
-    /// Loses all a node ever stored. It must be down.
-    pub fn wipe(&mut self, id: NodeId) {
-        assert!(
-            !self.processes.contains_key(&id),
-            "only the disk of a node that is down is wiped"
-        );
-        self.tell(|| format!("the disk of {id} is wiped"));
-        self.checker.wiped.insert(id);
-        self.disks.insert(id, Disk::default());
     }
 
     /// Stops a node in its tracks; what arrives waits.
@@ -396,6 +389,10 @@ impl World {
     fn happen(&mut self, coming: Coming) -> Result<(), Broken> {
         match coming {
             Coming::Start(id) => self.start(id),
+            Coming::Room(id) => {
+                self.make_room(id);
+                Ok(())
+            }
             Coming::Arrival { to, life, event } if self.lives_still(to, life) => self.deliver(to, event),
             Coming::Timer { node, life, at } if self.lives_still(node, life) => {
                 let process = self.processes.get_mut(&node).expect("it lives");
@@ -406,22 +403,14 @@ impl World {
                 self.step_node(node, Event::Timer)
             }
             Coming::Synced { node, life, ticket } if self.lives_still(node, life) => {
-                let disk = self.disks.get_mut(&node).expect("a node that lives has a disk");
-                let moved = disk.sync(ticket);
-                if self.stored_as_awaited(node, ticket) {
-                    self.spring(node, Vec::new());
-                }
-                self.deliver(node, Event::Stored { ticket, moved })
+                self.sync_disk(node, life, ticket)
             }
             Coming::Loaded {
                 node,
                 life,
                 load,
                 query,
-            } if self.lives_still(node, life) => {
-                let records = self.disks[&node].load(&query);
-                self.deliver(node, Event::Loaded { load, records })
-            }
+            } if self.lives_still(node, life) => self.read_disk(node, load, &query),
             Coming::Arrival { .. } | Coming::Timer { .. } | Coming::Synced { .. } | Coming::Loaded { .. } => {
                 Ok(())
             }

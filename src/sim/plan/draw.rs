@@ -3,11 +3,18 @@
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::{Decision, Deed, Midst, Plan};
+use crate::sim::disk::memory::Fault;
 use crate::sim::world::Weather;
 use crate::words::NodeId;
 
 /// Keeps the dice of the plan apart from those of the run, which are fed with the same seed.
 const PLAN: u64 = 0x706c_616e;
+/// Keeps the dice of what happens to disks apart: all else of a plan is as it would be without.
+const DISKS: u64 = 0x6469_736b;
+/// One seed in so many has disks with files, and things happen to them.
+const FILES_SHARE: u64 = 3;
+/// Most things that happen to disks in a run.
+const DISK_TROUBLES_MAX: usize = 10;
 /// Group sizes. Small ones are drawn more often: they find most, and cost least.
 const SIZES: [u16; 20] = [1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 7, 8, 9];
 /// Fewest decisions of a run.
@@ -46,12 +53,19 @@ pub fn plan(seed: u64) -> Plan {
         };
         draw.decide(wait_us);
     }
+    let reconciled = draw.dice.random_bool(0.25);
+    let files = seed % FILES_SHARE == 1;
+    if files {
+        draw.dice = SmallRng::seed_from_u64(seed ^ DISKS);
+        draw.disks_break();
+    }
     Plan {
         seed,
         weather,
         delay_max_us,
         quorum,
-        reconciled: draw.dice.random_bool(0.25),
+        files,
+        reconciled,
         nodes: draw.nodes,
         decisions: draw.decisions,
     }
@@ -163,6 +177,60 @@ impl Draw {
             ),
             Midst::CatchingUp => self.push(soon_us, Deed::Start(node)),
             Midst::Reconciling => self.push(soon_us, Deed::Reconcile(other)),
+        }
+    }
+
+    /// Puts what happens to disks among the decisions.
+    fn disks_break(&mut self) {
+        let first = self.nodes.len().min(self.decisions.len());
+        for _ in 0..self.dice.random_range(1..=DISK_TROUBLES_MAX) {
+            let at = self.dice.random_range(first..=self.decisions.len());
+            let after = self.decisions.split_off(at);
+            let (wait_us, node) = (self.dice.random_range(0..50_000), self.node());
+            self.disk_trouble(wait_us, node);
+            self.decisions.extend(after);
+        }
+    }
+
+    fn disk_trouble(&mut self, wait_us: u64, node: NodeId) {
+        let back_us = self.dice.random_range(1_000..1_000_000);
+        let calls = self.dice.random_range(0..40);
+        let deed = match self.dice.random_range(0..9) {
+            0 => Deed::BreakDisk(node, calls, Fault::Device),
+            1 => Deed::BreakDisk(node, calls, Fault::Full),
+            2 => Deed::BreakDisk(node, calls, Fault::Short),
+            3 => Deed::FillDisk(node, self.dice.random_range(0..2_000), 3 * back_us),
+            4 => Deed::Blackout(back_us),
+            5 => Deed::Rot(node, back_us),
+            6 => Deed::RotUnder(node),
+            7 => Deed::Crash {
+                node,
+                back_us: Some(back_us),
+                machine: true,
+            },
+            _ => return self.stumble(wait_us, node),
+        };
+        self.push(wait_us, deed);
+    }
+
+    /// A node is killed while it writes, comes back at once, and its machine goes soon after.
+    fn stumble(&mut self, wait_us: u64, node: NodeId) {
+        let say = Deed::Say {
+            node,
+            lines: 3,
+            long: 1,
+        };
+        self.push(wait_us, say);
+        let mut wait_us = self.dice.random_range(0..10_000);
+        for machine in [false, true] {
+            let back_us = Some(self.dice.random_range(1_000..20_000));
+            let crash = Deed::Crash {
+                node,
+                back_us,
+                machine,
+            };
+            self.push(wait_us, crash);
+            wait_us = self.dice.random_range(1_000..60_000);
         }
     }
 

@@ -61,6 +61,21 @@ impl fmt::Display for Deed {
                 )
             }
             Deed::Wipe(node) => write!(f, "{node} crashes and loses its disk"),
+            Deed::Blackout(us) => write!(f, "the power goes everywhere, all are back after {}", Ms(*us)),
+            Deed::BreakDisk(node, calls, fault) => {
+                write!(f, "the disk of {node} breaks after {calls} calls: {fault:?}")
+            }
+            Deed::FillDisk(node, room, us) => {
+                write!(f, "the disk of {node} has room for {room} bytes, for {}", Ms(*us))
+            }
+            Deed::Rot(node, us) => {
+                write!(
+                    f,
+                    "{node} crashes, a bit of its disk rots, and it is back after {}",
+                    Ms(*us)
+                )
+            }
+            Deed::RotUnder(node) => write!(f, "a bit rots on the disk of {node}"),
             Deed::Start(node) => write!(f, "{node} starts"),
             Deed::Sleep(node) => write!(f, "{node} sleeps"),
             Deed::Wake => write!(f, "all wake"),
