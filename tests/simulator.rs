@@ -92,7 +92,7 @@ const FOUND_LATE: [(roda::ring::bugs::Bug, u64); 5] = {
         (Bug::StopsAtVoid, 1_480),
         (Bug::ForwardedBeforeStored, 460),
         (Bug::AdoptedNotStored, 2_450),
-        (Bug::LaggardCounted, 3_170),
+        (Bug::VoidNotOffered, 2_500),
     ]
 };
 
