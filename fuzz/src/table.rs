@@ -43,14 +43,25 @@ struct Flying {
 /// An end of a stream: whose, and its number there.
 type End = (usize, StreamId);
 
-/// A node with its disk.
-#[derive(Clone)]
+/// A node with its disk, which keeps books only.
 struct Seat {
     node: Option<Node>,
     life: u8,
     disk: Disk,
     stores: VecDeque<Ticket>,
     loads: VecDeque<(LoadId, Load)>,
+}
+
+impl Clone for Seat {
+    fn clone(&self) -> Seat {
+        Seat {
+            node: self.node.clone(),
+            life: self.life,
+            disk: self.disk.copy_of_books(),
+            stores: self.stores.clone(),
+            loads: self.loads.clone(),
+        }
+    }
 }
 
 /// The table.

@@ -42,6 +42,22 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// Another disk with the same books, and no files.
+    pub fn copy_of_books(&self) -> Disk {
+        Disk {
+            identity: self.identity,
+            outbox: self.outbox.clone(),
+            replica: self.replica.clone(),
+            places: self.places.clone(),
+            checkpoint: self.checkpoint.clone(),
+            accepted: self.accepted.clone(),
+            ever_accepted: self.ever_accepted.clone(),
+            pending: self.pending.clone(),
+            history: self.history,
+            files: None,
+        }
+    }
+
     /// An operation is on its way.
     pub fn submit(&mut self, ticket: Ticket, store: Store) {
         self.pending.push_back((ticket, store));

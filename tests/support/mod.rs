@@ -156,6 +156,7 @@ pub struct Node {
     input: Option<ChildStdin>,
     output: Receiver<String>,
     talk: Receiver<String>,
+    has_ended: bool,
     /// All events so far.
     pub events: Vec<Value>,
     /// How many of them have been waited for.
@@ -181,6 +182,7 @@ impl Node {
             child,
             output,
             talk,
+            has_ended: false,
             events: Vec::new(),
             looked_at: 0,
         }
@@ -389,12 +391,18 @@ impl Node {
             self.id,
             self.dump()
         );
+        self.has_ended = true;
         self.child.wait().unwrap()
     }
 
-    /// What it said on stderr so far.
+    /// What it said on stderr so far; all of it, if it was waited for to end.
     pub fn talk(&self) -> String {
-        self.talk.try_iter().map(|line| line + "\n").collect()
+        let deadline = match self.has_ended {
+            true => Instant::now() + PATIENCE,
+            false => Instant::now(),
+        };
+        let lines = std::iter::from_fn(|| self.talk.recv_deadline(deadline).ok());
+        lines.map(|line| line + "\n").collect()
     }
 
     pub fn dump(&self) -> String {
