@@ -126,9 +126,9 @@ pub enum Notice {
     DiskFull(String),
     /// There is room again.
     DiskRoom,
-    /// The answer to [`Command::Status`].
+    /// The answer to [`Command::Status`](super::Command::Status).
     Status(Box<Status>),
-    /// The answer to [`Command::Trace`]: each step with its time, as far as known.
+    /// The answer to [`Command::Trace`](super::Command::Trace): each step with its time, as far as known.
     Trace {
         /// The message, if it is known.
         position: Option<Position>,
