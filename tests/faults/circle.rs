@@ -155,11 +155,13 @@ impl Circle {
             self.nodes[index].drain();
             let events = self.nodes[index].events.clone();
             self.remember(&events);
-            self.living.extend(events);
         }
         self.check_ticks();
         self.wait_for_replicas();
         self.reconcile();
+        // Only now has everybody told what moved while the replicas became equal.
+        self.nodes.iter_mut().for_each(Node::drain);
+        self.living = self.nodes.iter().flat_map(|node| node.events.clone()).collect();
         self.check_texts();
         self.check_order();
         self.acknowledged.len()
