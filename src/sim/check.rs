@@ -105,7 +105,8 @@ impl Checker {
                 Action::Unicast(..) | Action::Store(..) | Action::Load(..) | Action::Stream(..) => {}
             }
         }
-        self.fairness.step(node, stamped)
+        let ends = actions.iter().any(|action| matches!(action, Action::Exit(_)));
+        self.fairness.step(node, stamped, ends)
     }
 
     /// Of two lives of one id that meet, the later one exits; an earlier one only if its place was taken, or if it

@@ -39,8 +39,9 @@ impl Fairness {
         self.passed.remove(&member);
     }
 
-    /// A step of a node, and whether it stamped messages in its installed ring at this hop.
-    pub(super) fn step(&mut self, node: &Node, stamped: Option<Hop>) -> Result<(), Broken> {
+    /// A step of a node, whether it stamped messages in its installed ring at this hop, and whether it ends with this
+    /// step: what it has not said then is offered in its next life.
+    pub(super) fn step(&mut self, node: &Node, stamped: Option<Hop>, ends: bool) -> Result<(), Broken> {
         let me = node.me();
         let Some(state) = node.ring().installed() else {
             return Ok(());
@@ -54,7 +55,10 @@ impl Fairness {
                 Fairness::in_ring_order(state, passed.to)?;
             }
         }
-        Fairness::asks_again(node, state)
+        match ends {
+            true => Ok(()),
+            false => Fairness::asks_again(node, state),
+        }
     }
 
     /// Who waited when this member spoke last was served meanwhile.
