@@ -217,6 +217,28 @@ impl FromStr for RingId {
     }
 }
 
+/// Places for tests.
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::*;
+
+    /// A ring of this epoch, led by node 1.
+    pub fn ring(epoch: u64) -> RingId {
+        let leader = Member {
+            id: NodeId(1),
+            incarnation: Incarnation(9),
+        };
+        let epoch = Epoch(epoch);
+        RingId { epoch, leader }
+    }
+
+    /// A number in that ring.
+    pub fn at(epoch: u64, seq: u64) -> Position {
+        let (ring, seq) = (ring(epoch), Seq(seq));
+        Position { ring, seq }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -217,19 +217,8 @@ fn from_hex(text: &str) -> Option<Bytes> {
 mod tests {
     use super::*;
     use crate::host::files::Os;
-    use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, RingId};
-
-    fn at(epoch: u64, seq: u64) -> Position {
-        let leader = Member {
-            id: NodeId(1),
-            incarnation: Incarnation(9),
-        };
-        let epoch = Epoch(epoch);
-        Position {
-            ring: RingId { epoch, leader },
-            seq: Seq(seq),
-        }
-    }
+    use crate::words::MessageId;
+    use crate::words::samples::at;
 
     fn accepted(epoch: u64, seq: u64) -> Accepted {
         let position = at(epoch, seq);

@@ -73,18 +73,10 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::{Epoch, Incarnation, Member, NodeId, RingId};
+    use crate::words::samples;
 
     fn at(seq: u64) -> Position {
-        let leader = Member {
-            id: NodeId(1),
-            incarnation: Incarnation(9),
-        };
-        let epoch = Epoch(1);
-        Position {
-            ring: RingId { epoch, leader },
-            seq: Seq(seq),
-        }
+        samples::at(1, seq)
     }
 
     #[test]

@@ -147,6 +147,16 @@ mod tests {
         (outbox, counters, waiting.warnings.len())
     }
 
+    /// An outbox whose lines are worth giving back.
+    fn twelve_long_lines(path: &Path) -> Outbox<Os> {
+        let (mut outbox, ..) = open(path);
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
+        for counter in 1..=12 {
+            outbox.append(id(counter), long.as_bytes()).unwrap();
+        }
+        outbox
+    }
+
     #[test]
     fn lines_come_back_byte_for_byte_but_for_those_in_the_replica() {
         let folder = tempfile::tempdir().unwrap();
@@ -220,11 +230,7 @@ mod tests {
     fn what_is_damaged_when_room_is_given_back_is_told_at_the_next_start() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outbox.jsonl");
-        let (mut outbox, ..) = open(&path);
-        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
-        for counter in 1..=12 {
-            outbox.append(id(counter), long.as_bytes()).unwrap();
-        }
+        let mut outbox = twelve_long_lines(&path);
         let mut bytes = files::read(&Os, &path).unwrap().unwrap();
         let end = bytes.len();
         bytes[end - 1_000] ^= 1;
@@ -269,11 +275,7 @@ mod tests {
     fn forgotten_lines_give_their_room_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outbox.jsonl");
-        let (mut outbox, ..) = open(&path);
-        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
-        for counter in 1..=12 {
-            outbox.append(id(counter), long.as_bytes()).unwrap();
-        }
+        let mut outbox = twelve_long_lines(&path);
         outbox.forget(&(1..=11).map(id).collect::<Vec<_>>());
         outbox.tidy(false).unwrap();
         assert!(outbox.file.length() < 110_000, "only the live line is left");

@@ -64,18 +64,10 @@ impl Disorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::{Epoch, Incarnation, Member, NodeId, RingId, Seq};
+    use crate::words::samples;
 
     fn at(seq: u64) -> Position {
-        let leader = Member {
-            id: NodeId(1),
-            incarnation: Incarnation(1),
-        };
-        let ring = RingId {
-            epoch: Epoch(1),
-            leader,
-        };
-        Position { ring, seq: Seq(seq) }
+        samples::at(1, seq)
     }
 
     #[test]

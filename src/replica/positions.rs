@@ -172,25 +172,7 @@ impl FromIterator<Position> for PositionSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::{Epoch, Incarnation, Member, NodeId};
-
-    fn ring(epoch: u64) -> RingId {
-        let leader = Member {
-            id: NodeId(1),
-            incarnation: Incarnation(5),
-        };
-        RingId {
-            epoch: Epoch(epoch),
-            leader,
-        }
-    }
-
-    fn at(epoch: u64, seq: u64) -> Position {
-        Position {
-            ring: ring(epoch),
-            seq: Seq(seq),
-        }
-    }
+    use crate::words::samples::{at, ring};
 
     fn set(ranges: &[(u64, u64, u64)]) -> PositionSet {
         let mut set = PositionSet::new();
