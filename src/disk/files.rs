@@ -124,9 +124,7 @@ impl FileError {
                 Doing::Write | Doing::Open | Doing::Rename | Doing::MakeFolder
             )
     }
-}
 
-impl FileError {
     /// Whether this process, or the machine, has as many files open as it may. What opens files does so before
     /// it changes anything.
     fn is_out_of_handles(&self) -> bool {

@@ -141,10 +141,10 @@ impl Ring {
     /// What a forming ring of the lineage adopts: the log of the newest ring that any member entered.
     pub(super) fn adopt(&self, now: Time, rows: &BTreeMap<Member, OldRing>) -> Adoption {
         let me = self.settings.me;
-        let mut entered_rings = rows.values().filter_map(|old| old.entered);
+        let entered_rings = rows.values().filter_map(|old| old.entered);
         let newest = match bugs::on(Bug::OldestAdopted) {
             true => entered_rings.min(),
-            false => entered_rings.by_ref().max(),
+            false => entered_rings.max(),
         };
         let Some(newest) = newest else {
             return Adoption {
@@ -226,7 +226,7 @@ impl Ring {
 
     /// This node has caught up with one that entered the installed ring.
     pub fn caught_up(&mut self) {
-        self.lineage.complete = self.must_catch_up();
+        self.lineage.complete |= self.must_catch_up();
     }
 
     /// Enters the installed ring: its log counts, and that of older ones no more. All that was delivered of them must
