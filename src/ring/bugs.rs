@@ -138,6 +138,8 @@ bugs! {
     TornTailKept,
     /// A replica is written anew without the records that were damaged meanwhile, and without a word.
     DamageRewritten,
+    /// The line of a message that stands at a lower position too stays in the replica.
+    GivenUpKept,
     /// The sums of a replica's lines are not checked.
     SumIgnored,
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::Disk;
 use super::memory::{Fault, Memory};
 use crate::disk::files::FileError;
-use crate::disk::{self, DiskError, Options, Outcome, Story};
+use crate::disk::{self, DiskError, Options, Outcome, REPLICAS, Story};
 use crate::node::face::{Load, RecoverLevel, Restart, Store, Ticket};
 use crate::replica::Record;
 use crate::words::{MessageId, NodeId, Position};
@@ -316,14 +316,29 @@ impl Disk {
             bytes_max: usize::MAX,
         };
         let read = self.read(&all).map_err(|error| error.to_string())?;
-        if read.iter().eq(self.replica.values()) {
-            return Ok(());
+        if !read.iter().eq(self.replica.values()) {
+            return Err(format!(
+                "recovery: {} records are durable, and the file says {}, or others",
+                self.replica.len(),
+                read.len()
+            ));
         }
-        Err(format!(
-            "recovery: {} records are durable, and the file says {}, or others",
-            self.replica.len(),
-            read.len()
-        ))
+        let lines = self.files.as_ref().map_or(read.len(), Files::replica_lines);
+        match lines == read.len() {
+            true => Ok(()),
+            false => Err(format!("no duplicates: {lines} lines of {} messages", read.len())),
+        }
+    }
+}
+
+impl Files {
+    /// How many lines the replica's file has.
+    fn replica_lines(&self) -> usize {
+        let is_replica =
+            |path: &PathBuf| path.extension().is_some_and(|end| end == "jsonl") && path.starts_with(REPLICAS);
+        let replica = self.memory.files().into_iter().find(is_replica);
+        let bytes = replica.and_then(|path| self.memory.bytes(&path));
+        bytes.map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
     }
 }
 
