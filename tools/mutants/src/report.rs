@@ -1,6 +1,6 @@
 //! The table of outcomes, and whether every survivor is explained.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::find::Mutant;
 use crate::tests::outcomes;
 use crate::tree::left_out;
 
-/// Why survivors may survive: a mutant's name, and below it, indented, the reason.
+/// Why survivors may survive: a mutant's name, or the beginning of some with a star, and below it, indented, the reason.
 const EXPLAINED: &str = "mutants/explained.txt";
 
 /// What became of the mutants of a file.
@@ -78,13 +78,22 @@ fn explanations(text: &str) -> Result<BTreeMap<String, String>, String> {
     }
 }
 
+/// The explanation that is about a mutant: its own, or one for all whose names begin so.
+fn explanation<'a>(explained: &'a BTreeMap<String, String>, name: &str) -> Option<&'a String> {
+    let is_about = |of: &&String| match of.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => *of == name,
+    };
+    explained.keys().find(is_about)
+}
+
 /// Prints the table; whether every survivor is explained and every explanation is of a survivor.
 pub fn print(root: &Path, mutants: &[Mutant], options: &Options) -> Result<bool, String> {
     let explained = explanations(&fs::read_to_string(root.join(EXPLAINED)).unwrap_or_default())?;
     let (outcomes, left_out) = (outcomes(root), left_out(root, mutants)?);
     let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
-    let (mut unexplained, mut stale) = (Vec::new(), explained.clone());
-    stale.retain(|name, _| options.wants(name));
+    let mut unexplained = Vec::new();
+    let mut stale: BTreeSet<&String> = explained.keys().filter(|name| options.wants(name)).collect();
     for (at, mutant) in mutants
         .iter()
         .enumerate()
@@ -101,8 +110,11 @@ pub fn print(root: &Path, mutants: &[Mutant], options: &Options) -> Result<bool,
             Some("hang") => row.hang += 1,
             Some(what) => {
                 row.survived += 1;
-                row.explained += usize::from(explained.contains_key(&mutant.name));
-                if stale.remove(&mutant.name).is_none() {
+                let explanation = explanation(&explained, &mutant.name);
+                row.explained += usize::from(explanation.is_some());
+                if let Some(explanation) = explanation {
+                    stale.remove(explanation);
+                } else {
                     unexplained.push(format!(
                         "{what}: {}:{}\t{}",
                         mutant.file, mutant.line, mutant.name
@@ -111,7 +123,7 @@ pub fn print(root: &Path, mutants: &[Mutant], options: &Options) -> Result<bool,
             }
             None => {
                 row.not_tested += 1;
-                stale.remove(&mutant.name);
+                stale.retain(|of| explanation(&explained, &mutant.name) != Some(*of));
             }
         }
     }
@@ -128,7 +140,7 @@ pub fn print(root: &Path, mutants: &[Mutant], options: &Options) -> Result<bool,
     println!();
     unexplained.iter().for_each(|line| println!("{line}"));
     stale
-        .keys()
+        .iter()
         .for_each(|name| println!("explained, but it does not survive: {name}"));
     if total.not_tested > 0 {
         println!("{} mutants are not tested yet", total.not_tested);
