@@ -486,6 +486,15 @@ pub(super) mod tests {
         let loser = record(1, 5, "b");
         assert_eq!(sink.aside, [(0, loser.line()), (1, loser.line())]);
         assert_eq!(outcome.shown, [Conflict::Moved(loser.id, loser.position)]);
+        assert!(outcome.tallies.iter().all(|tally| tally.set_aside == 1));
+    }
+
+    #[test]
+    fn of_a_moved_message_with_two_other_contents_each_is_set_aside_where_it_was() {
+        let (_, sink) = merge_all(&[vec![(1, 2, "a"), (1, 5, "b")], vec![(1, 5, "c")]]);
+        assert_eq!(sink.kept, lines(&vec![(1, 2, "a")]));
+        let (b, c) = (record(1, 5, "b").line(), record(1, 5, "c").line());
+        assert_eq!(sink.aside, [(1, c), (0, b)]);
     }
 
     #[test]
