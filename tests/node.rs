@@ -397,7 +397,7 @@ fn a_hundred_thousand_datagrams_of_strangers_change_nothing() {
     let before = memory_kib(nodes[1].child.id());
     shout(20_000..100_000);
     nodes[1].say("tres");
-    nodes[0].wait_texts(&["tres"]);
+    nodes.iter_mut().for_each(|node| node.wait_texts(&["tres"]));
     let after = memory_kib(nodes[1].child.id());
     assert!(after < before + 4_096, "{before} KiB before, {after} KiB after");
     for node in &mut nodes {

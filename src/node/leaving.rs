@@ -58,7 +58,7 @@ impl Node {
     }
 
     /// Whether this node has said goodbye: it takes no part any more.
-    pub(super) fn has_left(&self) -> bool {
+    pub fn has_left(&self) -> bool {
         matches!(self.leaving, Some(Leaving::Writing | Leaving::Checkpointing))
     }
 }

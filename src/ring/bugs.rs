@@ -142,6 +142,14 @@ bugs! {
     GivenUpKept,
     /// The sums of a replica's lines are not checked.
     SumIgnored,
+    /// A sealed datagram is decrypted whether its tag verifies or not.
+    TagIgnored,
+    /// The tag binds the header, and neither source nor destination.
+    WayNotBound,
+    /// A datagram that was seen before is taken once more.
+    ReplayTaken,
+    /// A start of a peer counts as fresh once something authentic of it was heard.
+    HeardIsFresh,
 }
 
 #[cfg(feature = "bugs")]

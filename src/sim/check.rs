@@ -105,7 +105,7 @@ impl Checker {
                 Action::Unicast(..) | Action::Store(..) | Action::Load(..) | Action::Stream(..) => {}
             }
         }
-        let ends = actions.iter().any(|action| matches!(action, Action::Exit(_)));
+        let ends = node.has_left() || actions.iter().any(|action| matches!(action, Action::Exit(_)));
         self.fairness.step(node, stamped, ends)
     }
 

@@ -40,7 +40,7 @@ impl Fairness {
     }
 
     /// A step of a node, whether it stamped messages in its installed ring at this hop, and whether it ends with this
-    /// step: what it has not said then is offered in its next life.
+    /// step or has said goodbye: what it has not said then is offered in its next life.
     pub(super) fn step(&mut self, node: &Node, stamped: Option<Hop>, ends: bool) -> Result<(), Broken> {
         let me = node.me();
         let Some(state) = node.ring().installed() else {

@@ -32,6 +32,7 @@ use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit};
 use super::codec::Writer;
 use super::datagram::{DATAGRAM_BYTES_MAX, HEADER_BYTES, begin, write_header};
 use super::{Body, Refused, VERSION};
+use crate::ring::bugs::{self, Bug};
 use crate::words::{Incarnation, Member, NodeId};
 use key::{GroupKey, KeyName, Keys};
 
@@ -106,6 +107,14 @@ impl Cipher {
         tag: [u8; TAG_BYTES],
     ) -> Result<(), Refused> {
         let buffer = InOutBuf::from(buffer);
+        if bugs::on(Bug::TagIgnored) {
+            // What encrypts decrypts, too.
+            return self
+                .0
+                .encrypt_inout_detached(&nonce.into(), associated, buffer)
+                .map(|_| ())
+                .map_err(|_| Refused::Forged);
+        }
         let opened = self
             .0
             .decrypt_inout_detached(&nonce.into(), associated, buffer, &tag.into());
@@ -216,6 +225,9 @@ fn associated(header: &[u8], way: Way) -> [u8; ASSOCIATED_BYTES] {
     let mut all = [0; ASSOCIATED_BYTES];
     let (head, ways) = all.split_at_mut(SEALED_HEADER_BYTES);
     head.copy_from_slice(header);
+    if bugs::on(Bug::WayNotBound) {
+        return all;
+    }
     let (from, to) = ways.split_at_mut(6);
     let write = |at: &mut [u8], address: SocketAddrV4| {
         at[..4].copy_from_slice(&address.ip().octets());

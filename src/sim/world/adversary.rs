@@ -66,8 +66,8 @@ impl Adversary {
 }
 
 impl World {
-    /// Sends a node datagrams that must not be believed: altered, forged with another key, sent twice, recorded in
-    /// the time of an earlier start of it.
+    /// Sends a node datagrams that must not be believed: altered, forged with another key, on another way than they
+    /// were meant for, sent twice, recorded in the time of an earlier start of it.
     pub fn attack(&mut self, count: u32) -> Result<(), Broken> {
         for _ in 0..count {
             let all = self.adversary.recorded.len();
@@ -76,9 +76,10 @@ impl World {
             }
             let at = self.dice.random_range(0..all);
             let recorded = self.adversary.recorded[at].clone();
-            match self.dice.random_range(0..4) {
+            match self.dice.random_range(0..5) {
                 0 => self.alter(&recorded)?,
                 1 => self.forge(&recorded)?,
+                2 => self.redirect(recorded)?,
                 _ => self.play_again(&recorded)?,
             }
         }
@@ -116,6 +117,17 @@ impl World {
         }
         self.checker.count("forged");
         self.refused(recorded, Bytes::from(bytes), "forged")
+    }
+
+    /// What went to a node goes to the group, or the other way round, or comes from elsewhere.
+    fn redirect(&mut self, mut recorded: Recorded) -> Result<(), Broken> {
+        match self.dice.random_bool(0.5) {
+            true => recorded.multicast = !recorded.multicast,
+            false => recorded.from.set_port(recorded.from.port() ^ 1),
+        }
+        self.checker.count("redirected");
+        let bytes = recorded.bytes.clone();
+        self.refused(&recorded, bytes, "meant for elsewhere")
     }
 
     /// What was recorded is sent twice: the second time, at the latest, it is refused. If the receiver has started
