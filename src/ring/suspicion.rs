@@ -161,15 +161,15 @@ impl Ring {
             let repeats = suspect.repeat_at.take_if(|at| *at <= now).is_some();
             // Who comes late to this does not know what waits to be read.
             let late = now > until.after_us(span / 2) && suspect.chances < CHANCES;
-            if until > now && repeats {
-                again.push(*member);
-            } else if until <= now && late {
+            if late {
                 suspect.chances += 1;
                 suspect.until = Some(now.after_us(span));
                 again.push(*member);
             } else if until <= now {
                 suspect.until = None;
                 silent.push(*member);
+            } else if repeats {
+                again.push(*member);
             }
         }
         self.schedule_suspicion();
