@@ -43,10 +43,14 @@ fn idle(count: u16) -> Ring {
 
 /// The token that was passed, and to whom.
 fn passed(ring: &mut Ring) -> Option<(u16, Token)> {
-    sent(ring).0.into_iter().find_map(|(to, body)| match body {
-        Body::Token(token) => Some((to, token)),
-        _ => None,
-    })
+    let mut passed = None;
+    for (to, body) in sent(ring).0 {
+        if let Body::Token(token) = body {
+            assert!(passed.is_none(), "a token is passed once");
+            passed = Some((to, token));
+        }
+    }
+    passed
 }
 
 /// How many datagrams of new messages went out.
@@ -296,11 +300,9 @@ fn a_lost_token_is_told_with_its_times() {
     });
     ring.deadlines.loss = Some(NOW);
     ring.tick_token(NOW);
-    let told = ring.take_outputs().into_iter().find_map(|output| match output {
-        Output::Gathering(reason) => Some(reason),
-        _ => None,
-    });
-    assert_eq!(told.as_deref(), Some("no word from 2 for 300 ms, limit 200"));
+    let reason = "no word from 2 for 300 ms, limit 200";
+    let told = |output: &Output| matches!(output, Output::Gathering(why) if why == reason);
+    assert!(ring.take_outputs().iter().any(told));
 }
 
 #[test]
@@ -331,10 +333,12 @@ fn a_token_that_is_too_old_is_neither_used_nor_kept() {
     let woke = |us: u64| {
         let mut ring = holding();
         ring.notice_suspension(NOW.after_us(us));
-        let told = ring.take_outputs().into_iter().find_map(|output| match output {
-            Output::Woke(away_us) => Some(away_us),
-            _ => None,
-        });
+        let mut told = None;
+        for output in ring.take_outputs() {
+            if let Output::Woke(away_us) = output {
+                told = Some(away_us);
+            }
+        }
         (told, ring.phase_name())
     };
     assert_eq!(woke(0), (None, "operational"));
