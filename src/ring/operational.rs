@@ -99,14 +99,14 @@ impl Ring {
 
     /// A token of another ring: fenced if that ring is over.
     fn refuse_token(&mut self, sender: Member, token: &Token) {
-        let over = self.installed.as_ref().filter(|state| token.ring <= state.id);
-        if over.is_some() || token.ring.epoch <= self.epoch {
+        if token.ring.epoch <= self.epoch {
             self.counters.fenced += 1;
         } else {
             self.counters.foreign += 1;
         }
+        let over = self.installed.as_ref().filter(|state| token.ring < state.id);
         let known = |state: &RingState| state.index_of(sender).is_some() || self.was_in(sender, token.ring);
-        if over.is_some_and(|state| token.ring < state.id && known(state)) {
+        if over.is_some_and(known) {
             self.out.push(Output::Fenced(sender.id, token.ring));
         }
     }

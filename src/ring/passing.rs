@@ -323,13 +323,10 @@ impl Ring {
 
     /// The token has rested long enough: one more look, then it goes to the next member.
     fn rest_is_over(&mut self, now: Time) {
-        let Some(state) = self.current() else { return };
-        let Some(holding) = &state.holding else { return };
-        let (pace, next) = (holding.token.pace, state.next_in_order());
-        if !self.is_operational() {
-            self.pass(now, next, pace);
+        let Some(state) = self.current().filter(|state| state.holding.is_some()) else {
             return;
-        }
+        };
+        let next = state.next_in_order();
         self.fold_requests();
         match self.plan() {
             Plan::Pass(to, pace) => self.pass(now, to, pace),

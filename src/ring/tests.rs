@@ -13,6 +13,9 @@ use crate::wire::{
 };
 use crate::words::{Hop, MessageId};
 
+#[cfg(test)]
+mod visits;
+
 /// When everything here happens: later than any interval.
 const NOW: Time = Time(100_000_000);
 /// The first number of the ring.
@@ -179,6 +182,8 @@ fn data_is_believed_no_number_beyond_the_span() {
         (1, Seq(furthest))
     );
     assert_eq!(ring.high, Seq(furthest));
+    ring.on_data(NOW, member(2), data(2, [furthest + 1]));
+    assert_eq!((ring.counters.senseless, ring.counters.beyond_buffer), (1, 1));
 }
 
 #[test]
@@ -416,6 +421,10 @@ fn a_repair_fills_gaps_below_what_is_known_and_asks_on_for_the_rest() {
         (ring.counters.repaired_for_me, ring.deadlines.nack_again),
         (4, None)
     );
+    // What was asked for came another way; the repair is too late, and nothing is waited for any more.
+    ring.deadlines.nack_again = Some(Repeat::first(NOW, 1));
+    ring.on_repair(NOW, member(2), repair([13, 14]));
+    assert_eq!(ring.deadlines.nack_again, None);
 }
 
 #[test]
@@ -1582,4 +1591,5 @@ fn a_marker_from_the_network_is_no_message() {
     let accepts = |output: &Output| matches!(output, Output::Accept(_, chunk) if chunk.id.counter == 0);
     assert!(!ring.take_outputs().iter().any(accepts));
     assert_eq!(state(&mut ring).buffer.received_up_to(), Seq(FIRST));
+    assert_eq!(ring.counters.senseless, 1);
 }
