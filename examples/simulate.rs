@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use roda::ring::bugs::Bug;
+use roda::bugs::Bug;
 use roda::sim::plan::{Mask, Plan};
 use roda::sim::run::{Report, run_plan};
 use roda::sim::shrink::shrink;
@@ -382,7 +382,7 @@ fn deal(options: &Options, began: Instant) -> Total {
 
 #[cfg(feature = "bugs")]
 fn switch_bug(bug: Option<Bug>) {
-    roda::ring::bugs::switch_on(bug);
+    roda::bugs::switch_on(bug);
 }
 
 #[cfg(not(feature = "bugs"))]

@@ -4,6 +4,7 @@
 //! order. Every node keeps a replica of all messages. See `docs/ARCHITECTURE.md` for the way through the
 //! modules. Imports point one way: words → wire → ring → replica → checkpoint, reconcile → node → disk → host.
 
+pub mod bugs;
 pub mod checkpoint;
 pub mod disk;
 pub mod host;

@@ -85,8 +85,8 @@ const BUG_SEEDS: u64 = 10_000;
 /// Bugs that show only where several faults meet, with a seed shortly before one that finds them: the test
 /// begins there to save time. `docs/PROOF.md` counts from 1.
 #[cfg(feature = "bugs")]
-const FOUND_LATE: [(roda::ring::bugs::Bug, u64); 5] = {
-    use roda::ring::bugs::Bug;
+const FOUND_LATE: [(roda::bugs::Bug, u64); 5] = {
+    use roda::bugs::Bug;
     [
         (Bug::StalenessIgnored, 1_850),
         (Bug::StopsAtVoid, 1_480),
@@ -99,7 +99,7 @@ const FOUND_LATE: [(roda::ring::bugs::Bug, u64); 5] = {
 #[test]
 #[cfg(feature = "bugs")]
 fn every_deliberate_bug_is_found() {
-    use roda::ring::bugs::{Bug, switch_on};
+    use roda::bugs::{Bug, switch_on};
     assert!(Bug::ALL.len() >= 40, "only {} bugs", Bug::ALL.len());
     // Some are found by an assertion of the core, which need not be told in full.
     let hook = std::panic::take_hook();

@@ -37,10 +37,10 @@ use identity::Identity;
 use outbox::Outbox;
 use replica_file::ReplicaFile;
 
+use crate::bugs::{self, Bug};
 use crate::checkpoint::Snapshot;
 use crate::node::face::{CheckpointState, Load, Moved, Restart, Store, Ticket};
 use crate::replica::Record;
-use crate::ring::bugs::{self, Bug};
 use crate::words::{Epoch, NodeId, Position, Seq, WallTime};
 
 /// Reads the wall clock, in microseconds since 1970.

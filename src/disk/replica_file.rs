@@ -10,10 +10,10 @@ use super::files::{AppendFile, Doing, FileError, FileSystem, Replacement};
 use super::index::{Extent, Index, blocks_between};
 use super::lines::{for_each_line, for_each_record};
 use super::survey::Survey;
+use crate::bugs::{self, Bug};
 use crate::node::face::{Load, Moved};
 use crate::replica::digest::BlockKey;
 use crate::replica::{IdSet, PositionSet, Record};
-use crate::ring::bugs::{self, Bug};
 use crate::words::{Epoch, MessageId, NodeId, Position, Seq};
 
 /// A rewrite holds about this much of the file in memory at once.

@@ -11,11 +11,11 @@ use super::DiskError;
 use super::files::FileSystem;
 use super::index::{Extent, Index};
 use super::lines::{extent_of, for_each_line, for_each_record, record_in};
+use crate::bugs::{self, Bug};
 use crate::checkpoint::Snapshot;
 use crate::replica::record::{RecordError, RecordView, VERSION, hash_line};
 use crate::replica::scan::RawLine;
 use crate::replica::{Content, Digest, IdSet, PositionSet};
-use crate::ring::bugs::{self, Bug};
 use crate::words::{Epoch, Incarnation, MessageId, NodeId, Position, Seq};
 
 /// Rooms remembered from records after the checkpoint; more would be no help to anybody.

@@ -11,7 +11,7 @@ use rand::RngExt;
 use super::Node;
 use super::face::Notice;
 use super::outbox::LineState;
-use crate::ring::bugs::{self, Bug};
+use crate::bugs::{self, Bug};
 use crate::wire::{Body, INQUIRY_MAX};
 use crate::words::{Member, MessageId, NodeId, Time};
 

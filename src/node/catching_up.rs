@@ -13,8 +13,8 @@ use super::Node;
 use super::face::{Action, Notice, RecoverLevel, StreamAction, StreamEvent, StreamId};
 use super::pulling::{Next, Pull};
 use super::reconciling::{Place, Source};
+use crate::bugs::{self, Bug};
 use crate::replica::frames::Frame;
-use crate::ring::bugs::{self, Bug};
 use crate::words::{Member, NodeId, Time};
 
 /// Members compared with after a new ring; in larger rings a part of them, drawn anew each time.

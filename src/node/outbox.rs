@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::face::{Notice, Step, Store};
 use super::{AfterStore, Node};
+use crate::bugs::{self, Bug};
 use crate::replica::Content;
 use crate::ring::Offer;
-use crate::ring::bugs::{self, Bug};
 use crate::words::{MessageId, NodeId, Time, WallTime};
 
 /// The most bytes of own lines that wait: what is said on top is refused, and can be said again.

@@ -2,7 +2,7 @@
 
 use super::face::{Action, Exit, Notice, Step, Store};
 use super::{AfterStore, Node};
-use crate::ring::bugs::{self, Bug};
+use crate::bugs::{self, Bug};
 use crate::ring::{Expelled, Installed, Output};
 use crate::wire::Body;
 use crate::wire::seal::To;

@@ -2,10 +2,10 @@
 
 use super::Node;
 use super::face::{Action, Load, LoadId, StreamEvent, StreamId};
+use crate::bugs::{self, Bug};
 use crate::replica::digest::{Digest, Range, Summary};
 use crate::replica::frames::{Frame, INTERVALS_MAX, PARTS_MAX};
 use crate::replica::{PositionSet, Record};
-use crate::ring::bugs::{self, Bug};
 use crate::words::Time;
 
 /// The most streams served at once.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Node;
 use super::face::{Notice, Step};
+use crate::bugs::{self, Bug};
 use crate::ring::Installed;
-use crate::ring::bugs::{self, Bug};
 use crate::words::{Member, MessageId, Position, RingId, Time};
 
 /// How many own messages are followed at once.

@@ -4,10 +4,10 @@ use rand::RngExt;
 
 use super::face::{Moved, Notice, Step, Store};
 use super::{AfterStore, Node};
+use crate::bugs::{self, Bug};
 use crate::replica::record::hash_line;
 use crate::replica::{Content, Record};
 use crate::ring::Delivery;
-use crate::ring::bugs::{self, Bug};
 use crate::words::{Position, Seq, Time};
 
 /// A record on its way to the replica.

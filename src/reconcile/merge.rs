@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead};
 
 use super::streams::{Key, Next, Streams};
+use crate::bugs::{self, Bug};
 use crate::replica::IdSet;
 use crate::replica::record::RecordView;
-use crate::ring::bugs::{self, Bug};
 use crate::words::{MessageId, Position};
 
 /// How many ids found at two positions are watched. Beyond that, contents are taken to differ, unseen.

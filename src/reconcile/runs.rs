@@ -9,7 +9,7 @@ use std::io::{self, BufRead};
 use std::ops::Range;
 
 use super::streams::{Key, Stream, Streams};
-use crate::ring::bugs::{self, Bug};
+use crate::bugs::{self, Bug};
 
 /// How many bytes of lines are sorted in memory at once. While the kept part moves there are two such buffers.
 pub const BUFFER_BYTES: usize = 4 * 1024 * 1024;

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::content::CONTENT_BYTES_MAX;
-use crate::ring::bugs::{self, Bug};
+use crate::bugs::{self, Bug};
 use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq};
 
 /// The version of the line format that this program writes and reads.

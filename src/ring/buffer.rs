@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
-use super::bugs::{self, Bug};
+use crate::bugs::{self, Bug};
 use crate::wire::Chunk;
 use crate::words::Seq;
 

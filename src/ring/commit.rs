@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use super::buffer::SPAN_MAX;
-use super::bugs::{self, Bug};
 use super::deadlines::{due, due_again};
 use super::fingerprint::hash_body;
 use super::timing::Repeat;
 use super::{Deadlines, JUMP_MAX, Output, Phase, Ring};
+use crate::bugs::{self, Bug};
 use crate::wire::{Body, Commit, CommitRow, OldRing, RANGES_MAX};
 use crate::words::{Epoch, Hop, Member, RingId, Seq, Time};
 

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddrV4;
 
-use super::bugs::{self, Bug};
 use super::deadlines::due;
 use super::{Deadlines, Output, Peer, Phase, Ring};
+use crate::bugs::{self, Bug};
 use crate::wire::{Body, Join, MEMBERS_MAX, Refuse};
 use crate::words::{Member, NodeId, RingId, Time};
 

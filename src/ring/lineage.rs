@@ -18,10 +18,10 @@
 
 use std::collections::BTreeMap;
 
-use super::bugs::{self, Bug};
 use super::mark::Mark;
 use super::recover::{has, union};
 use super::{Delivery, Output, Ring, RingState};
+use crate::bugs::{self, Bug};
 use crate::wire::{Chunk, OldRing};
 use crate::words::{Member, MessageId, Position, RingId, Seq, Time};
 

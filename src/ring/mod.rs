@@ -24,7 +24,6 @@
 //! (`--quorum` delivers by them); redundant rings, because a chat has one LAN.
 
 mod buffer;
-pub mod bugs;
 mod commit;
 mod deadlines;
 mod face;
@@ -47,6 +46,7 @@ use std::net::SocketAddrV4;
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
+use crate::bugs::{self, Bug};
 use crate::wire::Body;
 use crate::words::{Epoch, Incarnation, Member, NodeId, Position, RingId, Seq, Time};
 
@@ -55,7 +55,6 @@ pub use face::{Expelled, Installed, Offer, Output, Peer, RingCounters, Settings}
 pub use state::{Delivery, RingState};
 pub use timing::Timing;
 
-use bugs::Bug;
 use commit::Committing;
 use gather::Gather;
 use lineage::Lineage;

@@ -4,9 +4,9 @@
 //! shared window, say what I have and lack, hand it on, and only then deliver. The token rests where nothing is
 //! left to do, and a request wakes it.
 
-use super::bugs::{self, Bug};
 use super::state::{Holding, RingState};
 use super::{Output, Phase, Ring, repair};
+use crate::bugs::{self, Bug};
 use crate::wire::{Body, Chunk, Data, FRAGMENTS_MAX, HEADER_BYTES, Token};
 use crate::words::{Hop, Member, Position, Time};
 

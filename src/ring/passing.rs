@@ -1,10 +1,10 @@
 //! Passing: where the token goes next, how long it rests, how it is asked for, sent again and given up.
 
-use super::bugs::{self, Bug};
 use super::deadlines::{due, due_again};
 use super::state::{Passed, RingState};
 use super::timing::Repeat;
 use super::{Deadlines, Output, Phase, Ring};
+use crate::bugs::{self, Bug};
 use crate::wire::{Body, Pace, RANGES_MAX, Request, Token};
 use crate::words::{Hop, Member, Seq, Time};
 

@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
-use super::bugs::{self, Bug};
 use super::commit::{hash_sent, old_rings};
 use super::lineage::{Adoption, MARKER};
 use super::state::{Holding, RingState};
 use super::timing::Repeat;
 use super::{Deadlines, Installed, Output, Phase, Ring};
+use crate::bugs::{self, Bug};
 use crate::wire::{Body, Commit, OldRing, Pace, RANGES_MAX, Token, TokenRow};
 use crate::words::{Hop, Member, Position, RingId, Seq, Time};
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::buffer::SPAN_MAX;
-use super::bugs::{self, Bug};
 use super::deadlines::due_again;
 use super::lineage::MARKER;
 use super::state::RingState;
 use super::timing::Repeat;
 use super::{Delivery, Expelled, Output, Phase, Ring};
+use crate::bugs::{self, Bug};
 use crate::wire::{Body, Chunk, Data, HEADER_BYTES, RANGES_MAX, Repair};
 use crate::words::{Member, Position, RingId, Seq, Time};
 

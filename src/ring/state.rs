@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 
 use super::buffer::Buffer;
-use super::bugs::{self, Bug};
+use crate::bugs::{self, Bug};
 use crate::wire::{Chunk, Token, TokenRow};
 use crate::words::{Hop, Member, MessageId, NodeId, Position, RingId, Seq, Time};
 

@@ -32,7 +32,7 @@ use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit};
 use super::codec::Writer;
 use super::datagram::{DATAGRAM_BYTES_MAX, HEADER_BYTES, begin, write_header};
 use super::{Body, Refused, VERSION};
-use crate::ring::bugs::{self, Bug};
+use crate::bugs::{self, Bug};
 use crate::words::{Incarnation, Member, NodeId};
 use key::{GroupKey, KeyName, Keys};
 

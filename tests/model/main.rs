@@ -193,7 +193,7 @@ fn two_rings_merge() {
 #[test]
 #[cfg(feature = "bugs")]
 fn deliberate_bugs_are_found() {
-    use roda::ring::bugs::{Bug, switch_on};
+    use roda::bugs::{Bug, switch_on};
     let fencing = Bounds {
         timeouts: 2,
         copies: 1,

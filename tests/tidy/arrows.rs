@@ -3,7 +3,8 @@
 use crate::source::{Source, without_comment};
 
 /// The modules and their ranks: a module may use those of a lower rank, and itself.
-const RANKS: [(&str, u8); 10] = [
+const RANKS: [(&str, u8); 11] = [
+    ("bugs", 0),
     ("words", 0),
     ("wire", 1),
     ("ring", 2),

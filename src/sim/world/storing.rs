@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::{AGAIN_US, Coming, World};
+use crate::bugs::{self, Bug};
 use crate::disk::Outcome;
 use crate::node::face::{Event, Load, LoadId, Restart, Ticket};
 use crate::replica::IdSet;
-use crate::ring::bugs::{self, Bug};
 use crate::sim::check::Broken;
 use crate::sim::disk::Disk;
 use crate::sim::disk::files::Found;

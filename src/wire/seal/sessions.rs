@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 use super::key::{KeyName, Keys};
 use super::window::Window;
 use super::{Cipher, Head, SALT_BYTES, Salt, To, Way, start_key};
-use crate::ring::bugs::{self, Bug};
+use crate::bugs::{self, Bug};
 use crate::wire::codec::{Reader, Writer};
 use crate::wire::{Body, Commit, Refused};
 use crate::words::{Member, Time};

@@ -1,6 +1,6 @@
 //! A replay window: which counters of a sender were seen.
 
-use crate::ring::bugs::{self, Bug};
+use crate::bugs::{self, Bug};
 
 /// How many counters below the highest one are told apart; what is older counts as seen.
 pub const WINDOW: u64 = 32_768;
