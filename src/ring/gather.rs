@@ -35,8 +35,6 @@ pub(super) struct Gather {
     listen_until: Time,
     /// How often the consensus time ran out.
     rounds: u32,
-    /// Whether the own view changed since the last join.
-    changed: bool,
 }
 
 impl Gather {
@@ -59,10 +57,9 @@ impl Gather {
             from_rings,
             listen_until,
             rounds,
-            changed,
         } = self;
         (present, failed, heard, from_rings, *listen_until > now).hash(hasher);
-        ((*rounds).min(LEADER_TRIES), changed).hash(hasher);
+        (*rounds).min(LEADER_TRIES).hash(hasher);
     }
 
     fn agrees(&self, member: Member) -> bool {
@@ -133,7 +130,6 @@ impl Ring {
         };
         let listen_until = now.after_us(self.timing.consensus());
         let me = self.settings.me;
-        let changed = true;
         let mut gather = Gather {
             present,
             failed,
@@ -141,7 +137,6 @@ impl Ring {
             from_rings: self.installed.iter().map(|_| me).collect(),
             listen_until,
             rounds,
-            changed,
         };
         gather.keep_one_of_each_id(me);
         self.phase = Phase::Gather(gather);
@@ -164,10 +159,9 @@ impl Ring {
 
     /// Multicasts the own view.
     fn send_join(&mut self, now: Time) {
-        let Phase::Gather(gather) = &mut self.phase else {
+        let Phase::Gather(gather) = &self.phase else {
             return;
         };
-        gather.changed = false;
         let join = Join {
             epoch: self.epoch,
             ring: self.installed.as_ref().map(|state| state.id),
@@ -319,8 +313,8 @@ impl Ring {
         gather
             .heard
             .insert(sender, (join.present.into_iter().collect(), failed));
-        gather.changed |= before != (gather.present.clone(), gather.failed.clone());
-        self.after_change(now);
+        let changed = before != (gather.present.clone(), gather.failed.clone());
+        self.tell_and_agree(now, changed);
     }
 
     /// Members that are known to be gone are failed at once.
@@ -332,17 +326,13 @@ impl Ring {
         let present = gone.iter().filter(|member| gather.present.contains(member));
         gather.failed.extend(present);
         if gather.failed.len() > before {
-            gather.changed = true;
-            self.after_change(now);
+            self.tell_and_agree(now, true);
         }
     }
 
-    /// Tells a change of the own view, and looks whether all agree now.
-    fn after_change(&mut self, now: Time) {
-        let Phase::Gather(gather) = &self.phase else {
-            return;
-        };
-        if gather.changed {
+    /// Tells the own view if it changed, and looks whether all agree now.
+    fn tell_and_agree(&mut self, now: Time, changed: bool) {
+        if changed {
             self.deadlines.consensus = Some(now.after_us(self.timing.consensus()));
             self.send_join(now);
         }
@@ -405,8 +395,8 @@ impl Ring {
         if failed.is_empty() && gather.rounds >= LEADER_TRIES {
             failed.extend(leader.filter(|leader| *leader != me));
         }
-        gather.changed |= !failed.is_empty();
+        let changed = !failed.is_empty();
         gather.failed.extend(failed);
-        self.after_change(now);
+        self.tell_and_agree(now, changed);
     }
 }

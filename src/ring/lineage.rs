@@ -200,7 +200,7 @@ impl Ring {
     ) -> Vec<Delivery> {
         if !self.has_quorum() {
             let old = self.installed.replace(new);
-            return old.map_or(Vec::new(), |mut old| old.deliver_rest());
+            return old.map_or(Vec::new(), RingState::deliver_rest);
         }
         let own = self.take_log();
         let (counts, nothing_before) = (self.counts(new.members.len()), new.first == Seq(1));
@@ -226,7 +226,9 @@ impl Ring {
 
     /// This node has caught up with one that entered the installed ring.
     pub fn caught_up(&mut self) {
-        self.lineage.complete |= self.must_catch_up();
+        if self.must_catch_up() {
+            self.lineage.complete = true;
+        }
     }
 
     /// Enters the installed ring: its log counts, and that of older ones no more. All that was delivered of them must
@@ -276,7 +278,7 @@ impl Ring {
             let (before, ranges) = Mark::of(rest);
             self.store_marker(ring, Seq(first.0 - 1), Mark::Decided(before, ranges));
         }
-        for delivery in rest.map_or(Vec::new(), |mut rest| rest.deliver_rest()) {
+        for delivery in rest.map_or(Vec::new(), RingState::deliver_rest) {
             self.deliver(delivery);
         }
         self.out.push(Output::Established);

@@ -208,18 +208,18 @@ impl RingState {
 
     /// Delivers all the rest when the ring is over: a number that no survivor has is void, and so is a message
     /// of which a fragment is missing.
-    pub fn deliver_rest(&mut self) -> Vec<Delivery> {
+    pub fn deliver_rest(mut self) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
-        while self.delivered_up_to < self.buffer.highest() {
-            let seq = self.delivered_up_to.next();
-            self.delivered_up_to = seq;
-            match self.buffer.get(seq).cloned() {
-                Some(chunk) => deliveries.extend(self.assemble(chunk)),
-                None if bugs::on(Bug::StopsAtVoid) => break,
-                None => self.partial.clear(),
-            }
+        for number in self.delivered_up_to.next().0..=self.buffer.highest().0 {
+            let Some(chunk) = self.buffer.get(Seq(number)).cloned() else {
+                if bugs::on(Bug::StopsAtVoid) {
+                    break;
+                }
+                self.partial.clear();
+                continue;
+            };
+            deliveries.extend(self.assemble(chunk));
         }
-        self.partial.clear();
         deliveries
     }
 
@@ -279,8 +279,8 @@ mod tests {
     use super::*;
     use crate::words::{Epoch, Incarnation};
 
-    #[test]
-    fn the_fragments_of_a_message_are_kept_until_it_is_whole() {
+    /// The ring of one node, which begins at 5 and has these chunks: number, fragment, and how many there are.
+    fn ring_with(chunks: &[(u64, u16, u16)]) -> RingState {
         let me = Member {
             id: NodeId(1),
             incarnation: Incarnation(1),
@@ -290,19 +290,25 @@ mod tests {
             leader: me,
         };
         let mut state = RingState::new(id, vec![me], me, Seq(5), Time(0));
-        let chunk = |seq: u64, fragment: u16, fragments: u16| Chunk {
-            seq: Seq(seq),
-            id: MessageId {
-                sender: me,
-                counter: 1 + seq - u64::from(fragment),
-            },
-            fragment,
-            fragments,
-            bytes: Bytes::from_static(b"x"),
-        };
-        for chunk in [chunk(5, 0, 1), chunk(6, 0, 3), chunk(7, 1, 3), chunk(8, 2, 3)] {
-            assert!(state.buffer.insert(chunk));
+        for (seq, fragment, fragments) in chunks.iter().copied() {
+            let fresh = state.buffer.insert(Chunk {
+                seq: Seq(seq),
+                id: MessageId {
+                    sender: me,
+                    counter: 1 + seq - u64::from(fragment),
+                },
+                fragment,
+                fragments,
+                bytes: Bytes::from_static(b"x"),
+            });
+            assert!(fresh);
         }
+        state
+    }
+
+    #[test]
+    fn the_fragments_of_a_message_are_kept_until_it_is_whole() {
+        let mut state = ring_with(&[(5, 0, 1), (6, 0, 3), (7, 1, 3), (8, 2, 3)]);
         state.rows[0].received_up_to = Seq(8);
         assert_eq!(state.deliver_ready(Seq(7)).len(), 1);
         assert_eq!((state.delivered_up_to, state.settled_up_to()), (Seq(7), Seq(5)));
@@ -312,5 +318,22 @@ mod tests {
         assert_eq!((whole.len(), state.settled_up_to()), (1, Seq(8)));
         state.forget_stable();
         assert_eq!(state.buffer.kept_from(), Seq(9));
+    }
+
+    #[test]
+    fn a_message_that_lacks_a_fragment_is_void_and_spoils_no_other() {
+        let delivered = |chunks: &[(u64, u16, u16)]| -> Vec<(u64, usize)> {
+            let rest = ring_with(chunks).deliver_rest();
+            rest.iter()
+                .map(|delivery| (delivery.position.seq.0, delivery.content.len()))
+                .collect()
+        };
+        // The end of one message is missing, and the beginning of the next.
+        assert_eq!(delivered(&[(5, 0, 2), (8, 1, 2), (9, 0, 1)]), [(9, 1)]);
+        assert_eq!(
+            delivered(&[(5, 0, 3), (6, 1, 3), (9, 2, 3), (10, 0, 2), (11, 1, 2)]),
+            [(11, 2)]
+        );
+        assert_eq!(delivered(&[(6, 1, 2), (7, 0, 2), (8, 1, 2), (9, 0, 2)]), [(8, 2)]);
     }
 }

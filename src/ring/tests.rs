@@ -1,6 +1,9 @@
 //! The bounds of the ring: what is believed of others, what is counted, how much is sent. Each case feeds one
 //! datagram to a ring that is in operation.
 
+mod lineage;
+mod recover;
+
 use bytes::Bytes;
 
 use super::buffer::SPAN_MAX;
