@@ -9,7 +9,8 @@ use crate::find::Mutant;
 use crate::tests::outcomes;
 use crate::tree::left_out;
 
-/// Why survivors may survive: a mutant's name, or the beginning of some with a star, and below it, indented, the reason.
+/// Why survivors may survive: a mutant's name, or "all of" and the beginning of several, and below it, indented, the
+/// reason.
 const EXPLAINED: &str = "mutants/explained.txt";
 
 /// What became of the mutants of a file.
@@ -80,7 +81,7 @@ fn explanations(text: &str) -> Result<BTreeMap<String, String>, String> {
 
 /// The explanation that is about a mutant: its own, or one for all whose names begin so.
 fn explanation<'a>(explained: &'a BTreeMap<String, String>, name: &str) -> Option<&'a String> {
-    let is_about = |of: &&String| match of.strip_suffix('*') {
+    let is_about = |of: &&String| match of.strip_prefix("all of ") {
         Some(beginning) => name.starts_with(beginning),
         None => *of == name,
     };
