@@ -25,7 +25,7 @@ mod survey;
 
 pub use error::DiskError;
 pub use identity::raise_generation;
-pub use paths::{Paths, REPLICAS};
+pub use paths::Paths;
 pub use start::{End, Options, Preview, Story, preview_restore};
 
 use std::path::Path;
@@ -238,6 +238,11 @@ impl<S: FileSystem> Disk<S> {
     /// writes, because it will be gone back to. Returns its number.
     pub fn keep_checkpoint(&mut self, number: Option<u64>) -> Result<u64, DiskError> {
         self.checkpoints.keep(number)
+    }
+
+    /// Where the node's files are.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
     }
 
     /// How often the replica was written anew.

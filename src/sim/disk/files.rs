@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::Disk;
 use super::memory::{Fault, Memory};
 use crate::disk::files::FileError;
-use crate::disk::{self, DiskError, Options, Outcome, REPLICAS, Story};
+use crate::disk::{self, DiskError, Options, Outcome, Story};
 use crate::node::face::{Load, RecoverLevel, Restart, Store, Ticket};
 use crate::replica::Record;
 use crate::words::{MessageId, NodeId, Position};
@@ -334,10 +334,8 @@ impl Disk {
 impl Files {
     /// How many lines the replica's file has.
     fn replica_lines(&self) -> usize {
-        let is_replica =
-            |path: &PathBuf| path.extension().is_some_and(|end| end == "jsonl") && path.starts_with(REPLICAS);
-        let replica = self.memory.files().into_iter().find(is_replica);
-        let bytes = replica.and_then(|path| self.memory.bytes(&path));
+        let path = self.open.as_ref().map(|open| open.0.paths().replica());
+        let bytes = path.and_then(|path| self.memory.bytes(&path));
         bytes.map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
     }
 }
