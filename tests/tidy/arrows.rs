@@ -1,4 +1,4 @@
-//! Imports point one way: words → wire → ring → replica → checkpoint, reconcile → node → disk → host, sim → bin.
+//! Imports point one way: bugs, words → wire → ring → replica → checkpoint, reconcile → node → disk → host, sim → bin.
 
 use crate::source::{Source, without_comment};
 
