@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, BufRead};
 
 use super::Record;
-use super::record::{LINE_BYTES_MAX, RecordError};
+use super::record::{LINE_BYTES_MAX, RecordError, is_whole};
 
 /// How many bytes of a damaged line are kept to be shown. Its place in the file names it in full.
 pub const DAMAGED_BYTES_KEPT: usize = 64 * 1024;
@@ -97,9 +97,13 @@ pub struct RawLine<'a> {
 
 impl RawLine<'_> {
     /// The error of this line for what parsing its bytes gave: a line that is too long is damaged whatever
-    /// its beginning says, unless it says that it is of a foreign version.
+    /// its beginning says, unless it says that it is of a foreign version. An append that was cut is not believed
+    /// to be: its first bytes may be as damaged as its end.
     pub fn judge<T>(&self, parsed: Result<T, RecordError>) -> Result<T, RecordError> {
         match parsed {
+            Err(RecordError::UnknownVersion(_)) if !self.newline && !is_whole(self.bytes) => {
+                Err(RecordError::Torn)
+            }
             Err(RecordError::UnknownVersion(version)) => Err(RecordError::UnknownVersion(version)),
             _ if self.too_long => Err(RecordError::NotARecord("a line of at most LINE_BYTES_MAX bytes")),
             parsed => parsed,
@@ -301,6 +305,30 @@ mod tests {
             "only the newline is missing"
         );
         assert!(!lines[1].newline);
+    }
+
+    #[test]
+    fn an_append_that_was_cut_is_torn_whatever_its_version_says() {
+        let (bytes, first) = (file(&[1, 2]), file(&[1]).len());
+        let version_at = first + b"{\"v\":".len();
+        for version in [b'0', b'3', b'5', b'9'] {
+            for length in version_at + 1..bytes.len() {
+                let mut cut = bytes[..length].to_vec();
+                cut[version_at] = version;
+                let lines = scan(&cut);
+                assert_eq!(lines[0].line, Line::Record(record(1)));
+                assert!(matches!(lines[1].line, Line::TornTail { .. }), "cut at {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_line_of_a_foreign_version_lacks_no_newline_to_be_believed() {
+        let mut line = b"{\"v\":2,\"x\":1".to_vec();
+        let sum = crc32fast::hash(&line);
+        line.extend_from_slice(format!(",\"sum\":\"{sum:08x}\"}}").as_bytes());
+        let error = Scan::new(&line[..]).last().unwrap().expect_err("foreign");
+        assert!(matches!(error, ScanError::UnknownVersion { version: 2, line: 1 }));
     }
 
     #[test]
