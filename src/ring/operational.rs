@@ -213,7 +213,14 @@ impl Ring {
             .filter(|(at, _)| *at != state.me)
             .map(|(_, row)| usize::from(row.sent))
             .sum();
+        let busy = state.busy_members();
         let window = WINDOW_DATAGRAMS.saturating_sub(others).min(VISIT_DATAGRAMS);
+        let window = window.min(WINDOW_DATAGRAMS / busy);
+        // Where others speak too, each leaves them numbers.
+        let visit_ends = match (&state.holding, busy) {
+            (Some(holding), 2..) => holding.token.high.0 + UNSTABLE_MAX / busy as u64,
+            (Some(_) | None, _) => u64::MAX,
+        };
         let mut left = (window * self.settings.payload_max)
             .saturating_sub(usize::from(state.sent_in_visit) * self.settings.payload_max);
         let mut chunks = Vec::new();
@@ -221,7 +228,7 @@ impl Ring {
             let cost = offer.content.len() + Chunk::OVERHEAD_BYTES_MAX;
             let unstable = state.high.0 - state.received_by_all().0.min(state.high.0);
             let fits = cost <= left || (chunks.is_empty() && state.sent_in_visit == 0);
-            if !fits || unstable >= UNSTABLE_MAX {
+            if !fits || unstable >= UNSTABLE_MAX || state.high.0 >= visit_ends {
                 break;
             }
             left = left.saturating_sub(cost);

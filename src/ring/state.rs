@@ -142,6 +142,13 @@ impl RingState {
         (self.me + 1) % self.members.len()
     }
 
+    /// How many members share the window, this node included: those that sent at their last visit, or wait to.
+    pub fn busy_members(&self) -> usize {
+        let others = self.rows.iter().enumerate().filter(|(at, _)| *at != self.me);
+        let busy = others.filter(|(_, row)| row.sent > 0 || row.waiting_since > Hop(0));
+        1 + busy.count()
+    }
+
     /// All members have everything up to here.
     pub fn received_by_all(&self) -> Seq {
         self.rows

@@ -554,6 +554,49 @@ fn a_visit_sends_within_its_window_and_at_least_one_message() {
     );
 }
 
+#[test]
+fn who_speaks_leaves_room_for_all_that_speak_or_wait() {
+    let stamped = |messages: u64, bytes: usize, others: [(u16, u64); 2]| {
+        let mut ring = holder(messages, bytes);
+        let mut token = token(1, 3);
+        for (row, (sent, waiting_since)) in token.rows[1..].iter_mut().zip(others) {
+            (row.sent, row.waiting_since) = (sent, Hop(waiting_since));
+        }
+        ring.on_token(NOW, member(3), token);
+        sent(&mut ring)
+            .1
+            .iter()
+            .map(|body| seqs_of(body).len())
+            .sum::<usize>()
+    };
+    let small = |others| stamped(9_000, 10, others);
+    // Of numbers: with 8,192 taken in one visit nobody else could give any before the token is here again.
+    assert_eq!(small([(0, 0), (0, 0)]), 128 * 1_400 / 37, "nobody else speaks");
+    assert_eq!(small([(1, 0), (0, 0)]), 4_096);
+    assert_eq!(small([(0, 0), (0, 1)]), 4_096);
+    assert_eq!(small([(1, 0), (0, 1)]), 2_730);
+    // Of datagrams: with 128 in each visit the fourth in a row of many would find the window full, each time.
+    let mut ring = ring(1, 8);
+    ring.queue = holder(900, 1_300).queue;
+    let mut token = token(1, 8);
+    token.rows[1..].iter_mut().for_each(|row| row.sent = 40);
+    ring.on_token(NOW, member(8), token);
+    let bytes = 384 / 8 * 1_400;
+    assert_eq!(
+        data_datagrams(&mut ring),
+        bytes / (1_300 + Chunk::OVERHEAD_BYTES_MAX)
+    );
+}
+
+/// How many datagrams of new messages went out.
+fn data_datagrams(ring: &mut Ring) -> usize {
+    let (_, multicast) = sent(ring);
+    multicast
+        .iter()
+        .filter(|body| matches!(body, Body::Data(_)))
+        .count()
+}
+
 /// A buffer that has everything from the first number on.
 fn buffer_up_to(high: Seq) -> buffer::Buffer {
     let mut buffer = buffer::Buffer::new(Seq(FIRST));

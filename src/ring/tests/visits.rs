@@ -53,15 +53,6 @@ fn passed(ring: &mut Ring) -> Option<(u16, Token)> {
     passed
 }
 
-/// How many datagrams of new messages went out.
-fn data_sent(ring: &mut Ring) -> usize {
-    let (_, multicast) = sent(ring);
-    multicast
-        .iter()
-        .filter(|body| matches!(body, Body::Data(_)))
-        .count()
-}
-
 #[test]
 fn the_token_goes_straight_to_the_only_one_that_waits_if_nobody_lacks_anything() {
     let next = |high: u64, waiting: &[usize]| {
@@ -327,7 +318,7 @@ fn a_token_that_is_too_old_is_neither_used_nor_kept() {
     let stamped = |at: Time| {
         let mut ring = holding();
         ring.stamp(at);
-        data_sent(&mut ring)
+        data_datagrams(&mut ring)
     };
     assert_eq!((stamped(NOW), stamped(NOW.after_us(1))), (1, 0));
     let woke = |us: u64| {
@@ -366,7 +357,7 @@ fn who_keeps_the_token_says_no_more_than_one_visit_allows() {
     for counter in 1..=200 {
         ring.offer(NOW, offer(counter, most));
     }
-    assert_eq!((data_sent(&mut ring), ring.queued()), (128, 72));
+    assert_eq!((data_datagrams(&mut ring), ring.queued()), (128, 72));
 }
 
 #[test]
@@ -377,7 +368,7 @@ fn who_keeps_the_token_lets_a_known_waiter_speak_before_it_speaks_again() {
     ring.on_request(NOW, member(3), request(3));
     sent(&mut ring);
     ring.offer(NOW.after_us(1), offer(1, 1));
-    assert_eq!(data_sent(&mut ring), 0);
+    assert_eq!(data_datagrams(&mut ring), 0);
     ring.tick(NOW.after_us(100_000));
     assert_eq!(passed(&mut ring).map(|(to, _)| to), Some(3));
 }
@@ -412,7 +403,7 @@ fn datagrams_are_filled_up_to_the_last_byte_and_no_further() {
         let mut ring = holder(1, half);
         ring.queue.push_back(offer(2, second));
         ring.on_token(NOW, member(3), token(3, 3));
-        data_sent(&mut ring)
+        data_datagrams(&mut ring)
     };
     assert_eq!((data(half), data(half + 1)), (1, 2));
     // A repaired chunk names the life of its sender too.
