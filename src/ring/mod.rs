@@ -201,6 +201,12 @@ impl Ring {
         self.request(now);
     }
 
+    /// Queues messages that nobody waits to have synced, and asks for the token once for all of them.
+    pub fn offer_all(&mut self, now: Time, offers: impl IntoIterator<Item = Offer>) {
+        self.queue.extend(offers);
+        self.request(now);
+    }
+
     /// A message is being synced and will be offered: asks for the token already.
     pub fn expect_offer(&mut self, now: Time) {
         self.expected_offers += 1;

@@ -1,9 +1,9 @@
-//! Imports point one way: bugs, words → wire → ring → replica → checkpoint, reconcile → node → disk → host, sim → bin.
+//! Imports point one way: bugs, words → wire → ring → replica → checkpoint, reconcile → node → disk, order → host, sim → bin.
 
 use crate::source::{Source, without_comment};
 
 /// The modules and their ranks: a module may use those of a lower rank, and itself.
-const RANKS: [(&str, u8); 11] = [
+const RANKS: [(&str, u8); 12] = [
     ("bugs", 0),
     ("words", 0),
     ("wire", 1),
@@ -13,6 +13,7 @@ const RANKS: [(&str, u8); 11] = [
     ("reconcile", 4),
     ("node", 5),
     ("disk", 6),
+    ("order", 6),
     // Neither may know the other: the simulator has no machine under it, and a machine no simulator.
     ("host", 7),
     ("sim", 7),
