@@ -12,7 +12,6 @@ mod acts;
 mod evidence;
 mod failure;
 mod fall;
-mod folder;
 mod keep;
 mod mending;
 mod page;
@@ -25,11 +24,11 @@ use std::time::Duration;
 use crate::host::cli::DemoOptions;
 use crate::host::clock;
 use crate::host::exit::Code;
+use crate::host::folder::Folder;
 use crate::host::terminal::style::Style;
 use crate::words::Time;
 
 use failure::Failure;
-use folder::Folder;
 use page::Page;
 use stage::Stage;
 
@@ -77,7 +76,8 @@ pub fn run(options: DemoOptions) -> Code {
 
 /// Makes the folder and the empty stage.
 fn open() -> Result<(Folder, Stage), Failure> {
-    let folder = Folder::create()?;
+    let folder = Folder::create("roda-demo");
+    let folder = folder.map_err(|error| Failure::Machine("make a folder".into(), error))?;
     match Stage::open(&folder) {
         Ok(stage) => Ok((folder, stage)),
         Err(failure) => {
@@ -98,7 +98,7 @@ fn style() -> Style {
 fn remove(folder: &Folder) -> Code {
     match folder.remove() {
         Ok(()) => Code::Done,
-        Err(failure) => tell_failure(&failure, None),
+        Err(error) => tell_failure(&Failure::Machine("remove a folder".into(), error), None),
     }
 }
 

@@ -22,11 +22,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::host::clock;
+use crate::host::folder::Folder;
 use crate::host::terminal::visible;
 use crate::words::Time;
 
 use super::failure::Failure;
-use super::folder::Folder;
 use super::player::{Player, Told};
 
 /// The multicast address of the demo: the group's usual one. The port is its own.
