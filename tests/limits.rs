@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The modules whose bounds are listed. The others hold what runs in a test (`sim`) or on a stage (`host/demo`).
-const MODULES: [&str; 8] = [
+const MODULES: [&str; 9] = [
     "ring",
     "node",
+    "order",
     "wire",
     "replica",
     "reconcile",

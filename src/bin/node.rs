@@ -1,4 +1,5 @@
-//! `node`: chats on the ring, shows the whole story with `node demo`, or makes a group key with `node keygen`.
+//! `node`: chats on the ring, shows the whole story with `node demo`, makes a group key with `node keygen`, or
+//! measures a ring with `node bench`.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,13 +7,14 @@ use std::process::ExitCode;
 use roda::host::cli::{self, Invocation};
 use roda::host::exit::Code;
 use roda::host::terminal::visible;
-use roda::host::{demo, keys, run};
+use roda::host::{bench, demo, keys, run};
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         Ok(Invocation::Node(options)) => run::run(*options).into(),
         Ok(Invocation::Demo(options)) => demo::run(options).into(),
         Ok(Invocation::Keygen(file)) => keygen(&file).into(),
+        Ok(Invocation::Bench(options)) => bench::run(&options).into(),
         Err(error) => error.exit(),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing below it does. The core sees only what `driver` hands it.
 
+pub mod bench;
 pub mod chaos;
 pub mod cli;
 pub mod clock;

@@ -22,6 +22,7 @@ Examples:
   printf 'a\\nb\\n' | node --id 9 --json   say two lines, print events, end when both have a number
   node keygen ours.key                   make a group key; all members use --key-file ours.key
   node --id 1 --restore 4 --recover none look at the state of checkpoint 4
+  node bench --local 3                   how fast three members on this machine are
 ";
 
 /// The shortest token timeout: below it, scheduling alone looks like a dead node.
@@ -143,6 +144,8 @@ enum Verb {
         /// The file; it must not be there yet
         file: PathBuf,
     },
+    /// Load a ring and measure it: throughput, latency, cost, and whether all saw the same order
+    Bench(super::bench::BenchArgs),
 }
 
 /// `--recover` as written.
@@ -173,6 +176,7 @@ impl Args {
         match self.verb {
             Some(Verb::Demo { keep, fast }) => return Ok(Invocation::Demo(DemoOptions { keep, fast })),
             Some(Verb::Keygen { file }) => return Ok(Invocation::Keygen(file)),
+            Some(Verb::Bench(args)) => return args.into_options().map(Invocation::Bench),
             None => {}
         }
         let id = self.id.ok_or(
@@ -239,7 +243,7 @@ impl From<WaitFor> for Wait {
     }
 }
 
-fn id(text: &str) -> Result<NodeId, String> {
+pub(super) fn id(text: &str) -> Result<NodeId, String> {
     match text.parse() {
         Ok(number @ 1..) => Ok(NodeId(number)),
         _ => Err("an id is a whole number, 1 to 65535, that no other node of the group has".into()),
@@ -273,7 +277,7 @@ pub fn group(text: &str) -> Result<SocketAddrV4, String> {
     Ok(address)
 }
 
-fn token_timeout(text: &str) -> Result<DurationUs, String> {
+pub(super) fn token_timeout(text: &str) -> Result<DurationUs, String> {
     let timeout = duration::parse(text)?;
     if (TOKEN_TIMEOUT_MIN_US..=TOKEN_TIMEOUT_MAX_US).contains(&timeout.0) {
         return Ok(timeout);

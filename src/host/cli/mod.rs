@@ -5,6 +5,7 @@
 //! ends with exit code 2.
 
 mod args;
+mod bench;
 pub mod duration;
 
 use std::ffi::OsString;
@@ -14,10 +15,12 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
+use crate::host::bench::BenchOptions;
 use crate::host::exit;
+use crate::host::net::Group;
 use crate::host::terminal::Level;
 use crate::node::face::RecoverLevel;
-use crate::replica::content::NAME_BYTES_MAX;
+use crate::replica::content::{DEFAULT_ROOM, NAME_BYTES_MAX};
 use crate::words::NodeId;
 use args::Args;
 
@@ -32,6 +35,8 @@ pub enum Invocation {
     Demo(DemoOptions),
     /// Make a key file.
     Keygen(PathBuf),
+    /// Load a ring and measure it.
+    Bench(BenchOptions),
 }
 
 /// How the demo is to run.
@@ -104,6 +109,34 @@ pub struct NodeOptions {
 }
 
 impl NodeOptions {
+    /// A node that is nobody's chat: without delay, told nothing, in this folder.
+    pub fn plain(id: NodeId, data_dir: PathBuf) -> NodeOptions {
+        NodeOptions {
+            id,
+            name: Some(format!("node{id}")),
+            room: DEFAULT_ROOM.to_string(),
+            group: Group::DEFAULT.address(),
+            interface: None,
+            key_file: None,
+            data_dir,
+            delay_min_us: 0,
+            delay_max_us: 0,
+            checkpoint_every_us: 10_000_000,
+            restore: None,
+            recover: RecoverLevel::Peers,
+            catch_up: true,
+            token_timeout_us: 200_000,
+            quorum: 0,
+            history: None,
+            chaos: None,
+            seed: None,
+            json: false,
+            wait: Wait::Ordered,
+            wait_limit_us: 0,
+            level: Level::Quiet,
+        }
+    }
+
     /// The name to use: the one given, else the one used last, else the user's login, else `node<id>`.
     pub fn name_or(&self, last: Option<&str>, login: Option<&str>) -> String {
         let candidates = [self.name.as_deref(), last, login];

@@ -124,7 +124,7 @@ impl Life {
 
 /// Starts the disk's thread and one that hands it the work of the core and the questions of the user.
 /// Returns where the end is told: when all work is done and the files are closed.
-fn feed_disk(
+pub(in crate::host) fn feed_disk(
     disk: Disk,
     inbox: Inbox,
     work: Receiver<DiskWork>,

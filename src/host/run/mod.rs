@@ -32,10 +32,11 @@ use crate::host::terminal::mode::SavedMode;
 use crate::host::terminal::visible;
 use crate::node::face::Exit;
 
-use failure::Failure;
+pub(in crate::host) use failure::Failure;
 use front::{Front, Next};
 use life::Life;
-use opening::Opening;
+pub(in crate::host) use life::feed_disk;
+pub(in crate::host) use opening::{Opening, seal};
 
 /// How long the last lines may take to be printed.
 const LAST_LINES: Duration = Duration::from_millis(200);

@@ -27,12 +27,12 @@ const SEED_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// All that a life needs, opened.
 pub struct Opening {
-    pub(super) net: Net,
+    pub(in crate::host) net: Net,
     pub(super) chaos: Option<Chaos>,
-    pub(super) disk: Disk,
-    pub(super) config: Config,
-    pub(super) restart: Restart,
-    pub(super) seed: u64,
+    pub(in crate::host) disk: Disk,
+    pub(in crate::host) config: Config,
+    pub(in crate::host) restart: Restart,
+    pub(in crate::host) seed: u64,
     /// The key file, if there is one, to be read again when it changes.
     pub(super) key_file: Option<PathBuf>,
 }
@@ -111,7 +111,7 @@ impl Opening {
 }
 
 /// What sealing needs: with each start, random bytes that no other start has.
-fn seal(keys: Keys, net: &Net) -> Result<SealSettings, Failure> {
+pub(in crate::host) fn seal(keys: Keys, net: &Net) -> Result<SealSettings, Failure> {
     Ok(SealSettings {
         keys,
         seed: keys::random()?,
