@@ -87,14 +87,16 @@ impl World {
 
     fn take(&mut self, from: usize, actions: Vec<Action>) {
         for action in actions {
-            match action {
-                Action::Multicast(bytes) => self.under_way.push_back((from, None, bytes)),
-                Action::Unicast(to, bytes) => self.under_way.push_back((from, Some(to), bytes)),
+            match &action {
+                Action::Multicast(bytes) => self.under_way.push_back((from, None, bytes.clone())),
+                Action::Unicast(to, bytes) => self.under_way.push_back((from, Some(*to), bytes.clone())),
                 Action::Exit(exit) => {
-                    assert_eq!(exit, Exit::Left);
+                    assert_eq!(*exit, Exit::Left);
                     self.gone[from] = true;
                 }
-                other => panic!("no member asks for {other:?}"),
+                Action::Store(..) | Action::Load(..) | Action::Stream(..) | Action::Notice(_) => {
+                    panic!("no member asks for {action:?}")
+                }
             }
         }
     }
