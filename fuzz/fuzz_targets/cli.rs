@@ -72,6 +72,10 @@ fuzz_target!(|data: &[u8]| {
             assert!(node.id.0 > 0 && node.delay_min_us <= node.delay_max_us);
             assert!(cli::is_sane_name(&node.name_or(None, None)));
         }
+        Ok(cli::Invocation::Bench(bench)) => {
+            assert!((1..=200).contains(&bench.members) && bench.size > 0 && bench.secs > 0);
+            assert!(bench.id.is_none_or(|id| id.0 > 0) && bench.rate != Some(0));
+        }
         Ok(cli::Invocation::Demo(_) | cli::Invocation::Keygen(_)) => {}
         Err(error) => assert!(!error.to_string().is_empty(), "an error says something"),
     }
