@@ -34,6 +34,7 @@ fn is_empty(folder: &Path) -> bool {
 /// What holds for every run in which nothing fails.
 fn check(report: &Value, members: u64) {
     assert_eq!(report["nodes"], members, "{report}");
+    assert_eq!(report["members"], members, "{report}");
     assert_eq!(report["same_order"], true, "{report}");
     assert_eq!(
         (report["lost"].as_u64(), report["fifo_err"].as_u64()),
@@ -120,6 +121,19 @@ fn whole_nodes_write_every_message_and_leave_no_folder() {
         assert_eq!(report["mode"], format!("replica {mode}"));
         assert!(is_empty(folder.path()), "the folders are gone");
     }
+}
+
+#[test]
+fn a_long_message_counts_once_however_many_numbers_it_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    // Three datagrams each, and so three numbers.
+    let words = [
+        "--local", "2", "--secs", "2", "--rate", "20", "--size", "20000", "--mode", "synced", "--json",
+    ];
+    let report = report(&run(bench(folder.path(), &words), b""));
+    check(&report, 2);
+    let rate = report["msgs_per_s"].as_f64().unwrap();
+    assert!(rate < 100.0, "40 are said in a second: {report}");
 }
 
 #[test]

@@ -138,20 +138,25 @@ impl Node {
     }
 
     fn on_expelled(&mut self, expelled: Expelled) {
-        let exit = match expelled {
+        if expelled == Expelled::MulticastFiltered {
+            self.ring.say_goodbye();
+            for output in self.ring.take_outputs() {
+                if let Output::Multicast(body) = output {
+                    self.multicast(&body);
+                }
+            }
+        }
+        self.actions.push(Action::Exit(expelled.into()));
+    }
+}
+
+impl From<Expelled> for Exit {
+    fn from(expelled: Expelled) -> Exit {
+        match expelled {
             Expelled::IdTaken(by, at, name) => Exit::IdTaken { by, at, name },
             Expelled::Superseded(by) => Exit::Superseded { by },
             Expelled::QuorumDiffers(theirs) => Exit::QuorumDiffers { theirs },
-            Expelled::MulticastFiltered => {
-                self.ring.say_goodbye();
-                for output in self.ring.take_outputs() {
-                    if let Output::Multicast(body) = output {
-                        self.multicast(&body);
-                    }
-                }
-                Exit::MulticastFiltered
-            }
-        };
-        self.actions.push(Action::Exit(exit));
+            Expelled::MulticastFiltered => Exit::MulticastFiltered,
+        }
     }
 }

@@ -11,12 +11,12 @@ use std::net::SocketAddrV4;
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
-use crate::node::face::{Action, Event, Exit, StreamAction, StreamEvent};
+use crate::node::face::{Action, Command, Event, Exit, StreamAction, StreamEvent};
 use crate::node::sealing::Sealing;
-use crate::ring::{Delivery, Expelled, Installed, Offer, Output, Ring, Settings};
-use crate::wire::seal::To;
+use crate::ring::{Delivery, Installed, Offer, Output, Ring, Settings};
+use crate::wire::Body;
 use crate::wire::seal::sessions::SealSettings;
-use crate::wire::{Body, HEADER_BYTES};
+use crate::wire::seal::{OVERHEAD_BYTES, To};
 use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, Seq, Time};
 
 /// How long leaving may take, in microseconds.
@@ -66,6 +66,16 @@ pub struct Traffic {
     pub datagrams: u64,
     /// Their payload.
     pub bytes: u64,
+}
+
+impl Traffic {
+    /// Counts an action, if it sends a datagram.
+    pub fn count(&mut self, action: &Action) {
+        if let Action::Multicast(bytes) | Action::Unicast(_, bytes) = action {
+            self.datagrams += 1;
+            self.bytes += bytes.len() as u64;
+        }
+    }
 }
 
 /// How far leaving is.
@@ -132,7 +142,7 @@ impl<U: User> OrderOnly<U> {
                 bytes,
             } => self.on_datagram(now, from, multicast, bytes),
             Event::PortClosed { at } => self.ring.port_closed(now, at),
-            Event::Command(crate::node::face::Command::Leave) => self.leave(now),
+            Event::Command(Command::Leave) => self.leave(now),
             // Nobody serves streams here.
             Event::Stream(stream, StreamEvent::Accepted { .. }) => {
                 self.actions.push(Action::Stream(stream, StreamAction::Close));
@@ -225,7 +235,11 @@ impl<U: User> OrderOnly<U> {
             }
             Output::Installed(installed) => self.user.installed(now, &installed),
             Output::IncarnationSeen(seen) => self.begin_anew(now, seen),
-            Output::Expelled(expelled) => self.end(expelled),
+            Output::Expelled(expelled) => {
+                // The others find out by themselves.
+                self.leaving = Leaving::Gone;
+                self.actions.push(Action::Exit(expelled.into()));
+            }
             // Only with a quorum.
             Output::Accept(..) | Output::Adopted(_) | Output::Entered(_) | Output::Established => {}
             Output::Stamped(..) | Output::RowsChanged | Output::Requested | Output::Granted(_) => {}
@@ -239,10 +253,7 @@ impl<U: User> OrderOnly<U> {
     }
 
     fn send(&mut self, action: Action) {
-        if let Action::Multicast(bytes) | Action::Unicast(_, bytes) = &action {
-            self.traffic.datagrams += 1;
-            self.traffic.bytes += bytes.len() as u64;
-        }
+        self.traffic.count(&action);
         self.actions.push(action);
     }
 
@@ -300,35 +311,17 @@ impl<U: User> OrderOnly<U> {
         self.sealing.rename(me);
         self.counter = 0;
     }
-
-    fn end(&mut self, expelled: Expelled) {
-        let exit = match expelled {
-            Expelled::IdTaken(by, at, name) => Exit::IdTaken { by, at, name },
-            Expelled::Superseded(by) => Exit::Superseded { by },
-            Expelled::QuorumDiffers(theirs) => Exit::QuorumDiffers { theirs },
-            Expelled::MulticastFiltered => Exit::MulticastFiltered,
-        };
-        self.actions.push(Action::Exit(exit));
-    }
 }
 
 /// What a life of this member's ring begins with.
 fn settings(config: &Config, me: Member, epoch: Epoch, high: Seq) -> Settings {
-    let overhead = match &config.seal {
-        Some(_) => crate::wire::seal::OVERHEAD_BYTES,
-        None => 0,
-    };
-    assert!(
-        config.payload_max > overhead + HEADER_BYTES,
-        "a datagram has room"
-    );
     Settings {
         me,
         name: format!("node{}", config.id),
         stream_port: 0,
         token_timeout_us: config.token_timeout_us,
         quorum: 0,
-        payload_max: config.payload_max - overhead,
+        payload_max: config.payload_max - config.seal.as_ref().map_or(0, |_| OVERHEAD_BYTES),
         epoch,
         high,
     }

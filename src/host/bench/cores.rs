@@ -3,6 +3,8 @@
 //! The load takes the place of the user's side: what is delivered goes to it and no further, so nothing of the user
 //! interface is measured.
 
+use std::collections::VecDeque;
+
 use memchr::memmem;
 
 use super::Mode;
@@ -14,7 +16,7 @@ use crate::node::Node;
 use crate::node::face::{Action, Command, Event, Notice};
 use crate::order::{OrderOnly, Traffic, User};
 use crate::ring::{Delivery, Installed, Ring, RingState};
-use crate::words::Time;
+use crate::words::{Seq, Time};
 
 /// The room of a benchmark's lines.
 const ROOM: &str = "bench";
@@ -62,7 +64,9 @@ pub struct Loaded {
     load: Load,
     mode: Mode,
     traffic: Traffic,
-    /// What all members were last known to hold.
+    /// The numbers of messages, in the order of their delivery, that not all members were known to hold when this was looked
+    /// at last; and how many have been.
+    not_held_by_all: VecDeque<Seq>,
     held_by_all: u64,
     leaving: bool,
 }
@@ -75,6 +79,7 @@ impl Loaded {
             load,
             mode,
             traffic: Traffic::default(),
+            not_held_by_all: VecDeque::new(),
             held_by_all: 0,
             leaving: false,
         }
@@ -86,15 +91,20 @@ impl Loaded {
     }
 
     /// Messages that count by now.
-    fn counted(&mut self) -> Option<u64> {
+    fn counted(&self) -> Option<u64> {
         match self.mode {
             Mode::Order => None,
             Mode::Written => Some(self.node.held().len()),
-            Mode::Synced => {
-                let held = self.node.ring().installed().map(RingState::held_by_all);
-                self.held_by_all = self.held_by_all.max(held.map_or(0, |held| held.0));
-                Some(self.held_by_all)
-            }
+            Mode::Synced => Some(self.held_by_all),
+        }
+    }
+
+    /// Looks what all members hold. A long message has several numbers, of which it is delivered under the last.
+    fn note_held(&mut self) {
+        let held = self.node.ring().installed().map(RingState::held_by_all);
+        while self.not_held_by_all.front().is_some_and(|seq| Some(*seq) <= held) {
+            self.not_held_by_all.pop_front();
+            self.held_by_all += 1;
         }
     }
 
@@ -102,8 +112,10 @@ impl Loaded {
     fn take_notices(&mut self, now: Time, actions: Vec<Action>) -> Vec<Action> {
         let mut rest = Vec::with_capacity(actions.len());
         for action in actions {
+            self.traffic.count(&action);
             match action {
                 Action::Notice(Notice::Message { record, .. }) => {
+                    self.not_held_by_all.push_back(record.position.seq);
                     text_of(&record.content)
                         .into_iter()
                         .for_each(|text| self.load.delivered(now, text));
@@ -112,14 +124,8 @@ impl Loaded {
                     self.load.installed(now, members.iter().map(|member| member.id));
                 }
                 Action::Notice(_) => {}
-                Action::Multicast(ref bytes) | Action::Unicast(_, ref bytes) => {
-                    self.traffic.datagrams += 1;
-                    self.traffic.bytes += bytes.len() as u64;
-                    rest.push(action);
-                }
-                Action::Store(..) | Action::Load(..) | Action::Stream(..) | Action::Exit(_) => {
-                    rest.push(action)
-                }
+                Action::Multicast(_) | Action::Unicast(..) | Action::Store(..) => rest.push(action),
+                Action::Load(..) | Action::Stream(..) | Action::Exit(_) => rest.push(action),
             }
         }
         rest
@@ -151,6 +157,7 @@ impl Core for Loaded {
             let actions = self.say(now, &payload);
             all.extend(self.take_notices(now, actions));
         }
+        self.note_held();
         if self.load.is_done() && !self.leaving {
             self.leaving = true;
             let actions = self.node.handle(now, Event::Command(Command::Leave));

@@ -374,16 +374,21 @@ impl Load {
     }
 
     fn end_if_all_have(&mut self, now: Time) {
-        let ended = |id: &NodeId| self.heard.get(id).is_some_and(|heard| heard.end.is_some());
-        if matches!(self.stage, Stage::Draining { .. }) && self.present().all(ended) {
+        if matches!(self.stage, Stage::Draining { .. }) && self.present().all(|id| self.has_ended(id)) {
             self.tell(now);
         }
+    }
+
+    fn has_ended(&self, id: &NodeId) -> bool {
+        self.heard.get(id).is_some_and(|heard| heard.end.is_some())
     }
 
     /// Nothing more will come: what was measured goes round.
     fn tell(&mut self, now: Time) {
         let missing = |heard: &Heard| heard.end.unwrap_or(heard.last).saturating_sub(heard.messages);
-        self.outcome.lost = self.heard.values().map(missing).sum();
+        // Of a member that is there, an end that did not come is lost too, and what it would have told.
+        let endless = self.present().filter(|id| !self.has_ended(id)).count() as u64;
+        self.outcome.lost = self.heard.values().map(missing).sum::<u64>() + endless;
         let json = serde_json::to_vec(&self.outcome).expect("numbers always become JSON");
         let told = Payload::Outcome {
             from: self.plan.me,
@@ -547,6 +552,32 @@ mod tests {
         load.advance(at(5_000), Costs::default());
         assert!(load.is_done());
         assert!(load.failed().unwrap().contains("has 1 members and not 2"));
+    }
+
+    #[test]
+    fn an_end_that_does_not_come_is_a_loss() {
+        let mut load = Load::new(plan(1, None));
+        load.installed(at(0), [NodeId(1), NodeId(2)].into_iter());
+        for from in [1, 2] {
+            let hello = Payload::Hello {
+                from: NodeId(from),
+                machine: 7,
+            };
+            load.delivered(at(1), &hello.to_bytes(0, &mut BytesMut::new()));
+        }
+        for ms in [1_001, 2_001] {
+            load.advance(at(ms), Costs::default());
+        }
+        assert!(load.next(at(2_001), 0).is_some(), "the hello");
+        let end = load.next(at(2_001), 0).unwrap();
+        load.delivered(at(2_002), &end);
+        assert!(load.is_due(at(10_001)));
+        load.advance(at(10_001), Costs::default());
+        assert_eq!(
+            load.outcomes()[0].lost,
+            1,
+            "the other is there, and did not say how many its were"
+        );
     }
 
     #[test]

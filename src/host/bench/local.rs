@@ -53,7 +53,7 @@ impl Drop for Process {
     }
 }
 
-/// Starts all members, waits for their ends, and takes over the report of the first.
+/// Starts all members, waits for their ends, and takes over the report of the one that has the worst to tell.
 ///
 /// Each member bounds its own run, so waiting for its end is bounded too.
 pub fn run(options: &BenchOptions) -> Ran {
@@ -67,15 +67,13 @@ pub fn run(options: &BenchOptions) -> Ran {
     let group = SocketAddrV4::new(GROUP, port);
     let start = |id: usize| start(options, id, group).map_err(other("start a member"));
     let mut processes = (1..=options.members).map(start).collect::<Result<Vec<_>, _>>()?;
-    let mut first = None;
+    let mut reports = Vec::new();
     for process in &mut processes {
         let said = process.said.take().map(JoinHandle::join);
         let status = process.child.wait().map_err(other("wait for a member"))?;
         let text = said.and_then(Result::ok).unwrap_or_default();
         match serde_json::from_str::<Report>(&text) {
-            Ok(report) => {
-                first.get_or_insert(report);
-            }
+            Ok(report) => reports.push(report),
             // It has said why itself.
             Err(_) => {
                 let code = status.code().and_then(|code| u8::try_from(code).ok());
@@ -86,7 +84,11 @@ pub fn run(options: &BenchOptions) -> Ran {
             }
         }
     }
-    first.ok_or_else(|| (Code::Usage, "there are no members".into()))
+    // All tell the same, unless one of them did not hear of all.
+    let worst = reports
+        .into_iter()
+        .min_by_key(|report| (report.same_order, report.nodes));
+    worst.ok_or_else(|| (Code::Usage, "there are no members".into()))
 }
 
 fn start(options: &BenchOptions, id: usize, group: SocketAddrV4) -> std::io::Result<Process> {

@@ -21,10 +21,8 @@ use crate::host::cli::NodeOptions;
 use crate::host::clock;
 use crate::host::driver::Driver;
 use crate::host::exit::{self, Code};
-use crate::host::keys;
 use crate::host::machine;
-use crate::host::net::{Group, Interface, Net};
-use crate::host::run::{Failure, Opening, feed_disk};
+use crate::host::run::{Failure, Opening, feed_disk, open_network, seal};
 use crate::host::signals::{self, HostSignal};
 use crate::host::terminal::visible;
 use crate::node::Node;
@@ -35,6 +33,7 @@ use crate::words::{Incarnation, NodeId};
 use cores::Loaded;
 use load::{Load, Plan};
 use outcome::{Asked, Report};
+pub use payload::BYTES_MIN as SIZE_MIN;
 
 /// Told apart from the groups of chats by this.
 const GROUP_MARK: u32 = 0x6265_6e63;
@@ -155,8 +154,7 @@ fn tell(options: &BenchOptions, report: &Report) -> Code {
     }
 }
 
-fn failed<F: Into<Failure>>(failure: F) -> (Code, String) {
-    let failure = failure.into();
+fn failed(failure: Failure) -> (Code, String) {
     (failure.code(), failure.to_string())
 }
 
@@ -167,6 +165,7 @@ fn member(options: &BenchOptions, id: NodeId) -> Ran {
         Mode::Written | Mode::Synced => with_files(options, id)?,
     };
     let asked = Asked {
+        members: options.members,
         mode: options.mode,
         size: options.size,
         rate: options.rate,
@@ -176,28 +175,18 @@ fn member(options: &BenchOptions, id: NodeId) -> Ran {
 
 /// The ring alone.
 fn order_only(options: &BenchOptions, id: NodeId) -> Result<Vec<outcome::Outcome>, (Code, String)> {
-    let keys = options
-        .key_file
-        .as_deref()
-        .map(keys::read)
-        .transpose()
-        .map_err(failed)?;
-    let group: Group = options
-        .group
-        .to_string()
-        .parse()
-        .map_err(failed::<crate::host::net::NetError>)?;
-    let interface = Interface::resolve(options.interface.as_deref()).map_err(failed)?;
-    let net = Net::open(group, interface).map_err(failed)?;
+    let (keys, net) = open_network(
+        options.key_file.as_deref(),
+        options.group,
+        options.interface.as_deref(),
+    )
+    .map_err(failed)?;
     let seed = dice()?;
-    let seal = keys
-        .map(|keys| crate::host::run::seal(keys, &net))
-        .transpose()
-        .map_err(failed)?;
+    let seal = keys.map(|keys| seal(keys, &net)).transpose().map_err(failed)?;
     let config = order::Config {
         id,
         incarnation: Incarnation::next(Incarnation(0), clock::wall_us(), seed),
-        group: group.number() ^ GROUP_MARK,
+        group: net.group().number() ^ GROUP_MARK,
         token_timeout_us: options.token_timeout_us,
         payload_max: net.interface().payload_max(),
         seal,
@@ -227,7 +216,7 @@ fn with_files(options: &BenchOptions, id: NodeId) -> Result<Vec<outcome::Outcome
         interface: options.interface.clone(),
         group: options.group,
         token_timeout_us: options.token_timeout_us,
-        ..NodeOptions::plain(id, data_dir.expect("there is a folder, the user's or a new one"))
+        ..NodeOptions::plain(id, &data_dir.expect("there is a folder, the user's or a new one"))
     };
     let (opening, _) = Opening::new(&node_options, None).map_err(failed)?;
     let Opening {

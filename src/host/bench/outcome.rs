@@ -74,7 +74,9 @@ pub struct Report {
     pub size: usize,
     /// Messages a second each member was to say; none for as many as it can.
     pub rate: Option<u32>,
-    /// Members that took part.
+    /// Members that were asked for.
+    pub members: usize,
+    /// Members of which there is an outcome.
     pub nodes: usize,
     /// The window, in seconds.
     pub secs: f64,
@@ -126,6 +128,8 @@ pub struct Report {
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
+    /// How many members there are to be.
+    pub members: usize,
     /// Which promises about files are kept.
     pub mode: Mode,
     /// Bytes of a message.
@@ -159,6 +163,7 @@ impl Report {
             kept: asked.mode.kept().to_string(),
             size: asked.size,
             rate: asked.rate,
+            members: asked.members,
             nodes: outcomes.len(),
             secs: rounded(first.window_us as f64 / 1e6),
             msgs_per_s: rounded(slowest),
@@ -191,8 +196,8 @@ impl Report {
         });
         let mut lines = vec![
             format!(
-                "{} members, {} bytes a message, each says {rate}, {} s",
-                self.nodes, self.size, self.secs
+                "{} of {} members, {} bytes a message, each says {rate}, {} s",
+                self.nodes, self.members, self.size, self.secs
             ),
             format!("mode {}: {}", self.mode, self.kept),
             format!(
@@ -240,6 +245,7 @@ mod tests {
     use super::*;
 
     const ASKED: Asked = Asked {
+        members: 2,
         mode: Mode::Order,
         size: 100,
         rate: None,

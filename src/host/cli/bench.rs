@@ -7,12 +7,10 @@ use clap::{Args, ValueEnum};
 
 use super::args::{group, id, token_timeout};
 use super::duration::DurationUs;
-use crate::host::bench::{BenchOptions, Mode};
+use crate::host::bench::{BenchOptions, Mode, SIZE_MIN};
 use crate::replica::content::TEXT_BYTES_MAX;
 use crate::words::NodeId;
 
-/// The shortest message: its own fields.
-const SIZE_MIN: usize = 37;
 /// The longest window, in seconds.
 const SECS_MAX: u32 = 86_400;
 /// The most members.

@@ -10,17 +10,16 @@ pub mod duration;
 
 use std::ffi::OsString;
 use std::net::SocketAddrV4;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::host::bench::BenchOptions;
 use crate::host::exit;
-use crate::host::net::Group;
 use crate::host::terminal::Level;
 use crate::node::face::RecoverLevel;
-use crate::replica::content::{DEFAULT_ROOM, NAME_BYTES_MAX};
+use crate::replica::content::NAME_BYTES_MAX;
 use crate::words::NodeId;
 use args::Args;
 
@@ -109,31 +108,24 @@ pub struct NodeOptions {
 }
 
 impl NodeOptions {
-    /// A node that is nobody's chat: without delay, told nothing, in this folder.
-    pub fn plain(id: NodeId, data_dir: PathBuf) -> NodeOptions {
-        NodeOptions {
-            id,
-            name: Some(format!("node{id}")),
-            room: DEFAULT_ROOM.to_string(),
-            group: Group::DEFAULT.address(),
-            interface: None,
-            key_file: None,
-            data_dir,
-            delay_min_us: 0,
-            delay_max_us: 0,
-            checkpoint_every_us: 10_000_000,
-            restore: None,
-            recover: RecoverLevel::Peers,
-            catch_up: true,
-            token_timeout_us: 200_000,
-            quorum: 0,
-            history: None,
-            chaos: None,
-            seed: None,
-            json: false,
-            wait: Wait::Ordered,
-            wait_limit_us: 0,
-            level: Level::Quiet,
+    /// A node that is nobody's chat: without delay, told nothing, in this folder, and else as the command line has it.
+    pub fn plain(id: NodeId, data_dir: &Path) -> NodeOptions {
+        let id = id.to_string();
+        let words = [
+            "node",
+            "--quiet",
+            "--delay",
+            "0",
+            "--id",
+            &id,
+            "--name",
+            &id,
+            "--data-dir",
+        ];
+        let words = words.iter().map(OsString::from);
+        match parse(words.chain([data_dir.into()])) {
+            Ok(Invocation::Node(options)) => *options,
+            other => unreachable!("these words are in order, and not {other:?}"),
         }
     }
 

@@ -36,7 +36,7 @@ pub(in crate::host) use failure::Failure;
 use front::{Front, Next};
 use life::Life;
 pub(in crate::host) use life::feed_disk;
-pub(in crate::host) use opening::{Opening, seal};
+pub(in crate::host) use opening::{Opening, open_network, seal};
 
 /// How long the last lines may take to be printed.
 const LAST_LINES: Duration = Duration::from_millis(200);

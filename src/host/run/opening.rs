@@ -5,7 +5,8 @@
 //! network is opened before the files although nothing is read from it yet, because a node whose port is taken
 //! must not have begun a new life on its disk.
 
-use std::path::PathBuf;
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
 
 use crate::host::chaos::{Chaos, ChaosPlan};
 use crate::host::cli::NodeOptions;
@@ -61,10 +62,8 @@ impl Opening {
             .as_deref()
             .map(str::parse::<ChaosPlan>)
             .transpose()?;
-        let keys = options.key_file.as_deref().map(keys::read).transpose()?;
-        let group: Group = options.group.to_string().parse()?;
-        let interface = Interface::resolve(options.interface.as_deref())?;
-        let net = Net::open(group, interface)?;
+        let key_file = options.key_file.as_deref();
+        let (keys, net) = open_network(key_file, options.group, options.interface.as_deref())?;
         let disk_options = disk::Options {
             restore,
             recover: options.recover,
@@ -108,6 +107,18 @@ impl Opening {
     pub fn start(self) -> Result<Life, Failure> {
         Life::begin(self)
     }
+}
+
+/// Reads the keys and opens the network.
+pub(in crate::host) fn open_network(
+    key_file: Option<&Path>,
+    group: SocketAddrV4,
+    interface: Option<&str>,
+) -> Result<(Option<Keys>, Net), Failure> {
+    let keys = key_file.map(keys::read).transpose()?;
+    let group: Group = group.to_string().parse()?;
+    let net = Net::open(group, Interface::resolve(interface)?)?;
+    Ok((keys, net))
 }
 
 /// What sealing needs: with each start, random bytes that no other start has.
