@@ -369,9 +369,21 @@ impl Driver {
 
     /// Carries out actions in order.
     fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), Last> {
-        for action in actions {
+        let mut actions = actions.into_iter();
+        let mut next = actions.next();
+        while let Some(action) = next.take() {
             match action {
-                Action::Multicast(bytes) => self.multicast(&bytes),
+                Action::Multicast(bytes) => {
+                    // All that follow one another go to the machine at once.
+                    let mut datagrams = vec![bytes];
+                    next = actions.next();
+                    while let Some(Action::Multicast(bytes)) = next {
+                        datagrams.push(bytes);
+                        next = actions.next();
+                    }
+                    self.multicast(&datagrams);
+                    continue;
+                }
                 Action::Unicast(to, bytes) => {
                     // What became of it is counted; a peer that is away is the protocol's business.
                     let _: Sent = self.net.send_unicast(to, &bytes);
@@ -389,13 +401,14 @@ impl Driver {
                 Action::Notice(notice) => self.notices.tell(notice),
                 Action::Exit(exit) => return Err(Last::Exit(exit)),
             }
+            next = actions.next();
         }
         Ok(())
     }
 
     /// Sends to the group, and tells once when that stops working and once when it works again.
-    fn multicast(&mut self, bytes: &Bytes) {
-        let sent = self.net.send_multicast(bytes);
+    fn multicast(&mut self, datagrams: &[Bytes]) {
+        let sent = self.net.send_multicast(datagrams);
         let interface = self.net.interface();
         let text = match sent {
             Sent::Unreachable(kind) if !self.unreachable => format!(

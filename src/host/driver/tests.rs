@@ -146,7 +146,7 @@ fn data_is_handed_on_before_the_token_though_it_was_sent_after() {
     // Both wait in their sockets before the driver looks: it must take the data first.
     assert_eq!(peer.send_unicast(address, b"token"), Sent::Yes);
     for data in [b"1", b"2", b"3"] {
-        assert_eq!(peer.send_multicast(data), Sent::Yes);
+        assert_eq!(peer.send_multicast(&[Bytes::from_static(data)]), Sent::Yes);
     }
     let core = run(driver, Vec::new(), None, nothing);
     let told: Vec<String> = (0..4).map(|_| next(&ends)).collect();

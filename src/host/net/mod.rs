@@ -10,8 +10,10 @@ mod closed;
 pub mod error;
 pub mod group;
 pub mod interface;
+mod segments;
 mod sockets;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 
@@ -22,6 +24,8 @@ use rustix::io::Errno;
 pub use error::NetError;
 pub use group::Group;
 pub use interface::Interface;
+
+use segments::Piece;
 
 /// How many reports of errors are read in one go; what is left over is read the next time.
 const REPORTS_MAX: usize = 64;
@@ -103,6 +107,12 @@ pub struct Net {
     stream_port: u16,
     receive_buffer_bytes: usize,
     buffer: Vec<u8>,
+    /// Room for what the machine tells of a piece.
+    control: Vec<u8>,
+    /// What came in one piece with datagrams that were handed on, and was not yet: the group's, and the own port's.
+    rest: [VecDeque<Received>; 2],
+    /// Whether the machine takes many datagrams at once.
+    in_pieces: bool,
     counters: NetCounters,
 }
 
@@ -114,14 +124,19 @@ impl Net {
         let (multicast, receive_buffer_bytes) = sockets::multicast(group, &interface)?;
         let (unicast, address) = sockets::unicast(&interface)?;
         let (listener, stream_port) = sockets::listener(&interface)?;
+        let address = v4(address);
+        sockets::leave_out(&multicast, address);
         Ok(Net {
-            address: v4(address),
+            address,
             stream_port,
             receive_buffer_bytes,
             multicast: UdpSocket::from_std(multicast),
             unicast: UdpSocket::from_std(unicast),
             listener: Some(TcpListener::from_std(listener)),
             buffer: vec![0; DATAGRAM_BYTES_MAX],
+            control: Vec::new(),
+            rest: [VecDeque::new(), VecDeque::new()],
+            in_pieces: true,
             counters: NetCounters::default(),
             group,
             interface,
@@ -173,12 +188,15 @@ impl Net {
 
     /// Reads one datagram, without waiting.
     pub fn read(&mut self, port: Port) -> Read {
-        let socket = match port {
-            Port::Multicast => &self.multicast,
-            Port::Unicast => &self.unicast,
+        let (socket, rest) = match port {
+            Port::Multicast => (&self.multicast, &mut self.rest[0]),
+            Port::Unicast => (&self.unicast, &mut self.rest[1]),
         };
-        match socket.recv_from(&mut self.buffer) {
-            Ok((length, from)) => self.accept(port, length, v4(from)),
+        if let Some(datagram) = rest.pop_front() {
+            return Read::Datagram(datagram);
+        }
+        match segments::receive(socket, &mut self.buffer, &mut self.control) {
+            Ok(piece) => self.accept(port, &piece),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Read::Empty,
             Err(_) => {
                 self.counters.read_errors += 1;
@@ -187,18 +205,25 @@ impl Net {
         }
     }
 
-    fn accept(&mut self, port: Port, length: usize, from: SocketAddrV4) -> Read {
+    /// Cuts a piece into its datagrams: the first is handed on, the others wait for the next reads.
+    fn accept(&mut self, port: Port, piece: &Piece) -> Read {
         let multicast = port == Port::Multicast;
-        if multicast && from == self.address {
+        if multicast && piece.from == self.address {
             self.counters.own += 1;
             return Read::Skipped;
         }
-        let bytes = Bytes::copy_from_slice(&self.buffer[..length]);
-        Read::Datagram(Received {
-            from,
+        // A copy each: what is kept of one must not keep the whole piece in memory.
+        let received = |bytes| Received {
+            from: piece.from,
             multicast,
-            bytes,
-        })
+            bytes: Bytes::copy_from_slice(bytes),
+        };
+        let (first, behind) = self.buffer[..piece.length].split_at(piece.segment.min(piece.length));
+        let rest = &mut self.rest[usize::from(!multicast)];
+        if !behind.is_empty() {
+            rest.extend(behind.chunks(piece.segment).map(received));
+        }
+        Read::Datagram(received(first))
     }
 
     /// The addresses of which the machine was told since the last time that nobody listens there.
@@ -209,9 +234,54 @@ impl Net {
         closed
     }
 
-    /// Sends to the group.
-    pub fn send_multicast(&mut self, bytes: &[u8]) -> Sent {
-        self.send(self.group.address, bytes)
+    /// Sends to the group, in order: what became of the first that failed, or of all.
+    pub fn send_multicast(&mut self, mut datagrams: &[Bytes]) -> Sent {
+        let mut sent = Sent::Yes;
+        while !datagrams.is_empty() {
+            let count = if self.in_pieces {
+                segments::run(datagrams)
+            } else {
+                1
+            };
+            let (run, behind) = datagrams.split_at(count);
+            let became = match run {
+                [one] => self.send(self.group.address, one),
+                run => self.send_run(run),
+            };
+            if sent == Sent::Yes {
+                sent = became;
+            }
+            datagrams = behind;
+        }
+        sent
+    }
+
+    /// Sends datagrams in one piece; one by one if the machine does not take that.
+    fn send_run(&mut self, run: &[Bytes]) -> Sent {
+        let address = self.group.address;
+        let mut sent = Sent::Yes;
+        for _ in 0..SEND_TRIES {
+            sent = segments::send(&self.unicast, address, run)
+                .map_or_else(|error| Sent::of(&error), |()| Sent::Yes);
+            if sent != Sent::Refused(io::ErrorKind::ConnectionRefused) {
+                break;
+            }
+        }
+        match sent {
+            Sent::Refused(kind) => {
+                let all = run.iter().map(|datagram| self.send(address, datagram));
+                let became = all.fold(
+                    Sent::Yes,
+                    |sent, became| if sent == Sent::Yes { became } else { sent },
+                );
+                if became == Sent::Yes {
+                    log::debug!("the machine takes datagrams only one by one: {kind}");
+                    self.in_pieces = false;
+                }
+                became
+            }
+            Sent::Yes | Sent::NoRoom | Sent::Unreachable(_) => self.count(sent, run.len() as u64),
+        }
     }
 
     /// Sends to one address.
@@ -231,11 +301,16 @@ impl Net {
                 break;
             }
         }
+        self.count(sent, 1)
+    }
+
+    /// Counts what became of so many datagrams.
+    fn count(&mut self, sent: Sent, datagrams: u64) -> Sent {
         match sent {
             Sent::Yes => {}
-            Sent::NoRoom => self.counters.no_room += 1,
-            Sent::Unreachable(_) => self.counters.unreachable += 1,
-            Sent::Refused(_) => self.counters.refused += 1,
+            Sent::NoRoom => self.counters.no_room += datagrams,
+            Sent::Unreachable(_) => self.counters.unreachable += datagrams,
+            Sent::Refused(_) => self.counters.refused += datagrams,
         }
         sent
     }

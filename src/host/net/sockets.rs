@@ -5,7 +5,7 @@ use std::net::{SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Group, Interface, NetError, closed};
+use super::{Group, Interface, NetError, closed, segments};
 
 /// What a burst of a whole flow-control window may need while the reader is held up. The system may grant less.
 const BUFFER_BYTES: usize = 4 << 20;
@@ -42,7 +42,45 @@ pub fn multicast(group: Group, interface: &Interface) -> Result<(UdpSocket, usiz
             error,
         }
     })?;
-    Ok((socket.into(), granted))
+    let socket = UdpSocket::from(socket);
+    segments::watch(&socket);
+    Ok((socket, granted))
+}
+
+/// Leaves out what comes from this address: a node's own multicasts, which would wake it for nothing.
+///
+/// A filter in the kernel (classic BPF) looks at the source in the IP and UDP headers. Where there is none, or the machine
+/// refuses it, the node drops them itself.
+pub fn leave_out(socket: &UdpSocket, own: SocketAddrV4) {
+    #[cfg(target_os = "linux")]
+    {
+        use socket2::{SockFilter, SockRef};
+
+        /// Loads a word, or half of one, from this offset.
+        const LOAD_WORD: u16 = 0x20;
+        const LOAD_HALF: u16 = 0x28;
+        /// Goes on behind so many instructions, if it is equal or if not.
+        const IF_EQUAL: u16 = 0x15;
+        /// Ends, with the number of bytes that are kept.
+        const KEEP: u16 = 0x06;
+        /// The source address, from the beginning of the IP header; a filter on a UDP socket begins behind that header.
+        const SOURCE_ADDRESS: u32 = (-0x10_0000_i32 + 12) as u32;
+        /// The source port, from the beginning of the UDP header.
+        const SOURCE_PORT: u32 = 0;
+        let filter = [
+            SockFilter::new(LOAD_WORD, 0, 0, SOURCE_ADDRESS),
+            SockFilter::new(IF_EQUAL, 0, 3, u32::from(*own.ip())),
+            SockFilter::new(LOAD_HALF, 0, 0, SOURCE_PORT),
+            SockFilter::new(IF_EQUAL, 0, 1, u32::from(own.port())),
+            SockFilter::new(KEEP, 0, 0, 0),
+            SockFilter::new(KEEP, 0, 0, u32::MAX),
+        ];
+        if let Err(error) = SockRef::from(socket).attach_filter(&filter) {
+            log::debug!("own multicasts are not filtered by the machine: {error}");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (socket, own);
 }
 
 /// The node's own socket, for all that is sent and for unicast, and its address.
@@ -58,6 +96,7 @@ pub fn unicast(interface: &Interface) -> Result<(UdpSocket, SocketAddr), NetErro
         closed::watch(&socket)?;
         socket.bind(&SocketAddr::V4(address).into())?;
         let socket = UdpSocket::from(socket);
+        segments::watch(&socket);
         let address = socket.local_addr()?;
         Ok((socket, address))
     };
