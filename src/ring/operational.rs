@@ -189,9 +189,7 @@ impl Ring {
         let room = self.settings.payload_max - HEADER_BYTES - Data::OVERHEAD_BYTES;
         let (ring, hop) = (state.id, state.hop);
         state.progress = now;
-        let datagrams = repair::pack(chunks, room, |chunk| {
-            Chunk::OVERHEAD_BYTES_MAX + chunk.bytes.len()
-        });
+        let datagrams = repair::pack(chunks, room, Chunk::encoded_bytes);
         state.sent_in_visit = state.sent_in_visit.saturating_add(datagrams.len() as u16);
         for chunks in datagrams {
             self.multicast(Body::Data(Data { ring, hop, chunks }));

@@ -195,8 +195,8 @@ impl Ring {
     fn pack_repairs(&mut self, ring: RingId, chunks: Vec<Chunk>) -> Vec<Body> {
         self.counters.repaired_for_others += chunks.len() as u64;
         let room = self.settings.payload_max - HEADER_BYTES - Data::OVERHEAD_BYTES;
-        let cost = |chunk: &Chunk| 8 + Chunk::OVERHEAD_BYTES_MAX + chunk.bytes.len();
-        pack(chunks, room, cost)
+        // Each carries its number.
+        pack(chunks, room, |chunk, sender| 8 + chunk.encoded_bytes(sender))
             .into_iter()
             .map(|chunks| Body::Repair(Repair { ring, chunks }))
             .collect()
@@ -338,22 +338,26 @@ fn chunks_in(state: &RingState, ranges: &[(Seq, Seq)]) -> Vec<Chunk> {
         .collect()
 }
 
-/// Puts chunks into as few datagrams of `room` bytes as their order allows.
-pub(super) fn pack(chunks: Vec<Chunk>, room: usize, cost: impl Fn(&Chunk) -> usize) -> Vec<Vec<Chunk>> {
+/// Puts chunks into as few datagrams of `room` bytes as their order allows. `cost` is what a chunk takes in one whose first
+/// chunk is of that sender.
+pub(super) fn pack(
+    chunks: Vec<Chunk>,
+    room: usize,
+    cost: impl Fn(&Chunk, Member) -> usize,
+) -> Vec<Vec<Chunk>> {
     let mut datagrams: Vec<Vec<Chunk>> = Vec::new();
-    let mut used = usize::MAX;
+    let mut used = 0;
     for chunk in chunks {
-        let needed = cost(&chunk);
-        match datagrams.last_mut() {
-            Some(datagram) if used.saturating_add(needed) <= room => {
+        if let Some(datagram) = datagrams.last_mut() {
+            let needed = cost(&chunk, datagram[0].id.sender);
+            if used + needed <= room {
                 used += needed;
                 datagram.push(chunk);
-            }
-            _ => {
-                used = needed;
-                datagrams.push(vec![chunk]);
+                continue;
             }
         }
+        used = cost(&chunk, chunk.id.sender);
+        datagrams.push(vec![chunk]);
     }
     datagrams
 }

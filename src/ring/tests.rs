@@ -486,7 +486,9 @@ fn missing_chunks_are_asked_of_those_known_to_have_them_or_of_anybody_else() {
 #[test]
 fn chunks_are_packed_in_order_as_tightly_as_the_room_allows() {
     let packed = |room, seqs: &[u64]| {
-        let datagrams = repair::pack(chunks(seqs.iter().copied()), room, |chunk| chunk.seq.0 as usize);
+        let datagrams = repair::pack(chunks(seqs.iter().copied()), room, |chunk, _| {
+            chunk.seq.0 as usize
+        });
         let of = |datagram: &Vec<Chunk>| datagram.iter().map(|chunk| chunk.seq.0).collect::<Vec<_>>();
         datagrams.iter().map(of).collect::<Vec<_>>()
     };

@@ -13,6 +13,10 @@ use crate::words::{Hop, Incarnation, Member, MessageId, Seq};
 const CHUNK_BYTES_MAX: usize = 65_000;
 /// The largest name.
 const NAME_BYTES_MAX: usize = 64;
+/// What a body takes that carries no messages, in a ring of usual size.
+const USUAL_BYTES: usize = 232;
+/// Room made for chunks before they are read: so many fill a datagram of usual size. More make more room as they come.
+const CHUNKS_USUAL: usize = 128;
 /// The least a chunk takes: flags, counter and length.
 const CHUNK_BYTES_MIN: usize = 3;
 /// A chunk's flag: the message is of another life than the datagram's sender.
@@ -41,6 +45,24 @@ impl Body {
             Body::Reconcile(_) => 15,
             Body::Reconciled(_) => 16,
         }
+    }
+
+    /// Memory that the body will not need more of, or not much: it is reserved in one piece.
+    pub(super) fn room(&self) -> usize {
+        let chunks = match self {
+            Body::Data(data) => &data.chunks,
+            Body::Repair(repair) => &repair.chunks,
+            Body::Token(_) | Body::Request(_) | Body::Join(_) | Body::Commit(_) | Body::Beacon { .. } => {
+                return USUAL_BYTES;
+            }
+            Body::Probe { .. } | Body::ProbeAnswer { .. } | Body::Nack { .. } | Body::Leave { .. } => {
+                return USUAL_BYTES;
+            }
+            Body::Refuse(_) | Body::Inquiry { .. } | Body::InquiryAnswer { .. } => return USUAL_BYTES,
+            Body::Reconcile(_) | Body::Reconciled(_) => return USUAL_BYTES,
+        };
+        let chunk = |chunk: &Chunk| 8 + Chunk::OVERHEAD_BYTES_MAX + chunk.bytes.len();
+        Data::OVERHEAD_BYTES + chunks.iter().map(chunk).sum::<usize>()
     }
 
     pub(super) fn write(&self, out: &mut Writer) {
@@ -113,6 +135,11 @@ impl Body {
     }
 }
 
+/// How many bytes a number takes in groups of seven bits.
+fn varint_bytes(value: u64) -> usize {
+    (64 - value.max(1).leading_zeros() as usize).div_ceil(7)
+}
+
 fn message_ids(from: &mut Reader) -> Result<Vec<MessageId>, Refused> {
     let count = from.count(18, INQUIRY_MAX)?;
     (0..count).map(|_| from.message_id()).collect()
@@ -121,6 +148,14 @@ fn message_ids(from: &mut Reader) -> Result<Vec<MessageId>, Refused> {
 impl Chunk {
     /// An upper bound of what this chunk takes in a datagram beside its bytes.
     pub const OVERHEAD_BYTES_MAX: usize = 1 + 10 + 9 + 4 + 3;
+
+    /// How many bytes this chunk takes behind one of `sender`, without its number.
+    pub fn encoded_bytes(&self, sender: Member) -> usize {
+        let foreign = if self.id.sender == sender { 0 } else { 10 };
+        let fragment = if self.fragments > 1 { 4 } else { 0 };
+        let length = self.bytes.len();
+        1 + foreign + varint_bytes(self.id.counter) + fragment + varint_bytes(length as u64) + length
+    }
 
     /// Writes all but the number. `sender` is whose life goes without saying.
     fn write(&self, sender: Member, out: &mut Writer) {
@@ -213,9 +248,10 @@ impl Data {
         if count == 0 {
             return Err(Refused::BadField("count"));
         }
-        let chunks = (0..count as u64)
-            .map(|index| Chunk::read(Seq(first.0 + index), sender, from))
-            .collect::<Result<_, _>>()?;
+        let mut chunks = Vec::with_capacity(count.min(CHUNKS_USUAL));
+        for index in 0..count as u64 {
+            chunks.push(Chunk::read(Seq(first.0 + index), sender, from)?);
+        }
         Ok(Data { ring, hop, chunks })
     }
 }
@@ -241,12 +277,11 @@ impl Repair {
         if count == 0 {
             return Err(Refused::BadField("count"));
         }
-        let chunks = (0..count)
-            .map(|_| {
-                let seq = from.seq()?;
-                Chunk::read(seq, sender, from)
-            })
-            .collect::<Result<_, _>>()?;
+        let mut chunks = Vec::with_capacity(count.min(CHUNKS_USUAL));
+        for _ in 0..count {
+            let seq = from.seq()?;
+            chunks.push(Chunk::read(seq, sender, from)?);
+        }
         Ok(Repair { ring, chunks })
     }
 }
@@ -438,5 +473,65 @@ impl Refuse {
             3 => Refuse::QuorumDiffers { quorum: from.u16()? },
             _ => return Err(Refused::BadField("reason")),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{HEADER_BYTES, encode};
+    use crate::words::{Epoch, NodeId, RingId};
+
+    fn member(id: u16) -> Member {
+        Member {
+            id: NodeId(id),
+            incarnation: Incarnation(u64::MAX),
+        }
+    }
+
+    fn chunk(of: u16, counter: u64, fragments: u16, length: usize) -> Chunk {
+        Chunk {
+            seq: Seq(9),
+            id: MessageId {
+                sender: member(of),
+                counter,
+            },
+            fragment: fragments - 1,
+            fragments,
+            bytes: Bytes::from(vec![b'x'; length]),
+        }
+    }
+
+    fn length(chunks: Vec<Chunk>) -> usize {
+        let ring = RingId {
+            epoch: Epoch(1),
+            leader: member(1),
+        };
+        let hop = Hop(1);
+        encode(7, member(1), &Body::Data(Data { ring, hop, chunks })).len()
+    }
+
+    #[test]
+    fn a_chunk_takes_as_many_bytes_as_it_says_and_no_more_than_the_bound() {
+        let first = chunk(1, 1, 1, 5);
+        let before = length(vec![first.clone()]);
+        assert_eq!(
+            before,
+            HEADER_BYTES + Data::OVERHEAD_BYTES + first.encoded_bytes(member(1))
+        );
+        let counters = [0, 1, 127, 128, (1 << 14) - 1, 1 << 14, (1 << 56) - 1, 1 << 62];
+        for (of, fragments) in [(1, 1), (2, 1), (1, 2), (2, 2)] {
+            for counter in counters {
+                for bytes in [0, 1, 127, 128, 16_383, 16_384] {
+                    let chunk = chunk(of, counter, fragments, bytes);
+                    let encoded = chunk.encoded_bytes(member(1));
+                    assert_eq!(length(vec![first.clone(), chunk]) - before, encoded);
+                    assert!(
+                        encoded <= bytes + Chunk::OVERHEAD_BYTES_MAX,
+                        "{counter}: {encoded}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -17,7 +17,7 @@ const CHECKSUM_AT: usize = 20;
 /// Makes the datagram that says `body` from `sender` to `group`.
 pub fn encode(group: u32, sender: Member, body: &Body) -> Bytes {
     let mut out = Writer {
-        bytes: Vec::with_capacity(256),
+        bytes: Vec::with_capacity(HEADER_BYTES + body.room()),
     };
     write_header(&mut out, body.kind(), group, sender);
     body.write(&mut out);

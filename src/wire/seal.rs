@@ -142,10 +142,10 @@ struct Head {
 }
 
 impl Head {
-    /// Seals what `write` writes.
-    fn seal(&self, cipher: &Cipher, way: Way, write: impl FnOnce(&mut Writer)) -> Bytes {
+    /// Seals what `write` writes, about `room` bytes.
+    fn seal(&self, cipher: &Cipher, way: Way, room: usize, write: impl FnOnce(&mut Writer)) -> Bytes {
         let mut out = Writer {
-            bytes: Vec::with_capacity(256 + OVERHEAD_BYTES),
+            bytes: Vec::with_capacity(HEADER_BYTES + OVERHEAD_BYTES + room),
         };
         write_header(&mut out, self.kind, self.group, self.sender);
         out.bytes[TAG_LENGTH_AT] = TAG_BYTES as u8;

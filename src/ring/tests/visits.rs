@@ -398,25 +398,28 @@ fn a_visit_that_finds_any_row_raised_found_a_change() {
 #[test]
 fn datagrams_are_filled_up_to_the_last_byte_and_no_further() {
     let room = 1_400 - HEADER_BYTES - Data::OVERHEAD_BYTES;
-    let half = room / 2 - Chunk::OVERHEAD_BYTES_MAX;
+    // Flags, the counter, and two bytes for the length.
+    let head = 4;
     let data = |second: usize| {
-        let mut ring = holder(1, half);
+        let mut ring = holder(1, 600);
         ring.queue.push_back(offer(2, second));
         ring.on_token(NOW, member(3), token(3, 3));
         data_datagrams(&mut ring)
     };
-    assert_eq!((data(half), data(half + 1)), (1, 2));
-    // A repaired chunk names the life of its sender too.
+    let fits = room - (head + 600) - head;
+    assert_eq!((data(fits), data(fits + 1)), (1, 2));
+    // A repaired chunk carries its number too.
     let repairs = |second: usize| {
         let mut ring = ring(1, 2);
-        for (seq, bytes) in [(11, half - 8), (12, second - 8)] {
+        for (seq, bytes) in [(11, 600), (12, second)] {
             let bytes = Bytes::from(vec![b'x'; bytes]);
             state(&mut ring).buffer.insert(Chunk { bytes, ..chunk(seq) });
         }
         ring.on_nack(member(2), ring_id(5), &[(Seq(11), Seq(12))]);
         sent(&mut ring).0.len()
     };
-    assert_eq!((repairs(half), repairs(half + 1)), (1, 2));
+    let fits = fits - 8 - 8;
+    assert_eq!((repairs(fits), repairs(fits + 1)), (1, 2));
 }
 
 #[test]

@@ -40,6 +40,8 @@ use crate::words::{Member, Time};
 
 /// The kind of a hello. It is the seal's own business, so it is no [`Body`].
 pub const HELLO: u8 = 17;
+/// What a hello says: two nonces and a flag.
+const HELLO_BYTES: usize = 17;
 /// The kind of a commit token.
 const COMMIT: u8 = 6;
 /// Confirmed sessions that are remembered.
@@ -223,7 +225,7 @@ impl Sessions {
             // Without knowing a member's start it would be refused: it is not proposed before it was heard.
             binding = Some(self.binding(commit).unwrap_or_default());
         }
-        self.seal_as(to, body.kind(), |out| {
+        self.seal_as(to, body.kind(), body.room(), |out| {
             body.write(out);
             binding
                 .iter()
@@ -231,7 +233,7 @@ impl Sessions {
         })
     }
 
-    fn seal_as(&mut self, to: To, kind: u8, write: impl FnOnce(&mut Writer)) -> Bytes {
+    fn seal_as(&mut self, to: To, kind: u8, room: usize, write: impl FnOnce(&mut Writer)) -> Bytes {
         let head = Head {
             kind,
             group: self.group,
@@ -242,7 +244,7 @@ impl Sessions {
         };
         self.counter += 1;
         let from = self.address;
-        head.seal(&self.cipher, Way { from, to }, write)
+        head.seal(&self.cipher, Way { from, to }, room, write)
     }
 
     /// Opens a datagram that came from there, through the group or to this node's own port.
@@ -374,7 +376,7 @@ impl Sessions {
             echo: session.theirs,
             confirmed: session.window.is_some(),
         };
-        let bytes = self.seal_as(To::Node(to), HELLO, |out| hello.write(out));
+        let bytes = self.seal_as(To::Node(to), HELLO, HELLO_BYTES, |out| hello.write(out));
         self.answers.push((to, bytes));
     }
 
