@@ -14,6 +14,7 @@ use super::face::{Action, Notice, RecoverLevel, StreamAction, StreamEvent, Strea
 use super::pulling::{Next, Pull};
 use super::reconciling::{Place, Source};
 use crate::bugs::{self, Bug};
+use crate::replica::content::ContentView;
 use crate::replica::frames::Frame;
 use crate::words::{Member, NodeId, Time};
 
@@ -229,7 +230,9 @@ impl Node {
                 *self.refused.entry("position out of reach").or_default() += 1;
                 left_out = true;
             } else if !self.will_have(record.position) {
-                self.accept_record(now, record, None);
+                let content = record.content.clone();
+                let view = ContentView::from_bytes(&content);
+                self.accept_record(now, record, view.ok().as_ref().map(|view| &*view.room), None);
             }
         }
         if let Some(session) = self.catching_up.session.as_mut().filter(|_| left_out) {

@@ -77,8 +77,9 @@ impl Node {
                 reason: error.to_string(),
             }),
             Ok(content) => {
-                let syncing = self.outbox.values().any(|line| line.state == LineState::Syncing);
-                self.counter += u64::from(!syncing || !bugs::on(Bug::CounterReused));
+                let syncing = || self.outbox.values().any(|line| line.state == LineState::Syncing);
+                let reused = bugs::on(Bug::CounterReused) && syncing();
+                self.counter += u64::from(!reused);
                 let id = MessageId {
                     sender: self.me(),
                     counter: self.counter,

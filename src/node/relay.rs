@@ -130,10 +130,13 @@ impl Node {
     }
 
     /// A member spoke under this name.
-    pub(super) fn learn_name(&mut self, member: Member, name: String) {
+    pub(super) fn learn_name(&mut self, member: Member, name: &str) {
+        if self.names.get(&member).is_some_and(|known| known == name) {
+            return;
+        }
         let state = self.ring.installed();
         if state.is_some_and(|state| state.index_of(member).is_some()) {
-            self.names.insert(member, name);
+            self.names.insert(member, name.to_string());
         }
     }
 

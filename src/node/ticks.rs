@@ -1,6 +1,7 @@
 //! Ticks: who has written an own message. They are shown only as facts, and never fall.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Node;
 use super::face::{Notice, Step};
@@ -17,7 +18,7 @@ struct Tick {
     /// The size of the message's own ring.
     n: usize,
     /// Its members that came along to the present ring: what they say of their numbers speaks of this message.
-    eligible: BTreeSet<Member>,
+    eligible: Arc<BTreeSet<Member>>,
     confirmed: BTreeSet<Member>,
 }
 
@@ -27,6 +28,8 @@ pub(super) struct Ticks {
     followed: BTreeMap<Position, Tick>,
     /// The ring whose members the ticks were last matched with.
     ring: Option<RingId>,
+    /// The members of the ring of which a message was followed last: most share them.
+    members: Option<(RingId, Arc<BTreeSet<Member>>)>,
 }
 
 impl Ticks {
@@ -38,7 +41,9 @@ impl Ticks {
             .values_mut()
             .filter(|_| !bugs::on(Bug::TicksOfStrangers))
         {
-            tick.eligible.retain(|member| installed.together.contains(member));
+            let mut eligible = BTreeSet::clone(&tick.eligible);
+            eligible.retain(|member| installed.together.contains(member));
+            tick.eligible = Arc::new(eligible);
         }
         self.followed
             .retain(|_, tick| !tick.eligible.is_subset(&tick.confirmed));
@@ -65,7 +70,10 @@ impl Node {
         let Some(state) = self.ring.installed() else {
             return;
         };
-        let eligible: BTreeSet<Member> = state.members.iter().copied().collect();
+        let known = self.ticks.members.take().filter(|(ring, _)| *ring == state.id);
+        let (ring, eligible) =
+            known.unwrap_or_else(|| (state.id, Arc::new(state.members.iter().copied().collect())));
+        self.ticks.members = Some((ring, eligible.clone()));
         let tick = Tick {
             id,
             n: eligible.len(),
@@ -100,8 +108,13 @@ impl Node {
                 }
             }))
             .collect();
-        let mut news = Vec::new();
-        for (position, tick) in &mut self.ticks.followed {
+        let ring = state.id;
+        let Some(seq) = held.iter().map(|(_, seq)| *seq).max() else {
+            return;
+        };
+        let (mut news, mut complete) = (Vec::new(), Vec::new());
+        // Nobody says anything of higher ones.
+        for (position, tick) in self.ticks.followed.range_mut(..=Position { ring, seq }) {
             let before = tick.confirmed.len();
             for (member, held_up_to) in &held {
                 let confirms = *held_up_to >= position.seq
@@ -118,11 +131,14 @@ impl Node {
                     k,
                     n,
                 });
+                if tick.confirmed.len() >= tick.n {
+                    complete.push(*position);
+                }
             }
         }
-        self.ticks
-            .followed
-            .retain(|_, tick| tick.confirmed.len() < tick.n);
+        for position in complete {
+            self.ticks.followed.remove(&position);
+        }
         news.into_iter().for_each(|notice| self.notice(notice));
     }
 }

@@ -11,10 +11,18 @@ const LIVES_MAX: usize = 1_000;
 /// How many steps of one life: a member more than once, after a move, and what comes on top is left out.
 const STEPS_MAX: usize = 1_024;
 
+/// What is known of one message.
+#[derive(Clone, Debug, Default)]
+struct Life {
+    steps: Vec<(Time, Step)>,
+    /// Where it was, to take it out there.
+    places: Vec<Position>,
+}
+
 /// The lives of the latest messages.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Traces {
-    steps: BTreeMap<MessageId, Vec<(Time, Step)>>,
+    lives: BTreeMap<MessageId, Life>,
     places: BTreeMap<Position, MessageId>,
     order: VecDeque<MessageId>,
 }
@@ -22,24 +30,35 @@ pub(super) struct Traces {
 impl Traces {
     /// A step in the life of a message.
     pub(super) fn step(&mut self, now: Time, id: MessageId, step: Step) {
-        if !self.steps.contains_key(&id) {
+        if !self.lives.contains_key(&id) {
             self.order.push_back(id);
             if self.order.len() > LIVES_MAX {
-                let oldest = self.order.pop_front().expect("the list is not empty");
-                self.steps.remove(&oldest);
-                self.places.retain(|_, at| *at != oldest);
+                self.forget_oldest();
             }
         }
-        let life = self.steps.entry(id).or_default();
-        if life.len() < STEPS_MAX {
-            life.push((now, step));
+        let life = self.lives.entry(id).or_default();
+        if life.steps.len() < STEPS_MAX {
+            life.steps.push((now, step));
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let oldest = self.order.pop_front().expect("the list is not empty");
+        let places = self.lives.remove(&oldest).map(|life| life.places);
+        for place in places.into_iter().flatten() {
+            // Another message may have been there since.
+            if self.places.get(&place) == Some(&oldest) {
+                self.places.remove(&place);
+            }
         }
     }
 
     /// A message has a place.
     pub(super) fn place(&mut self, id: MessageId, position: Position) {
-        if self.steps.contains_key(&id) {
-            self.places.insert(position, id);
+        if let Some(life) = self.lives.get_mut(&id)
+            && self.places.insert(position, id) != Some(id)
+        {
+            life.places.push(position);
         }
     }
 
@@ -50,7 +69,7 @@ impl Traces {
             at.seq == seq && in_ring
         };
         let (position, id) = self.places.iter().rev().find(|(at, _)| named(at))?;
-        Some((*position, self.steps.get(id)?))
+        Some((*position, &self.lives.get(id)?.steps))
     }
 }
 

@@ -5,10 +5,26 @@ use rand::RngExt;
 use super::face::{Moved, Notice, Step, Store};
 use super::{AfterStore, Node};
 use crate::bugs::{self, Bug};
+use crate::replica::Record;
+use crate::replica::content::ContentView;
 use crate::replica::record::hash_line;
-use crate::replica::{Content, Record};
 use crate::ring::Delivery;
-use crate::words::{Position, Seq, Time};
+use crate::words::{MessageId, Position, Seq, Time};
+
+/// What the digest of the order goes on with: what it was, and the next message's place and id.
+fn link(hash: u64, position: Position, id: MessageId) -> [u8; 52] {
+    let mut bytes = [0; 52];
+    let (leader, sender) = (position.ring.leader, id.sender);
+    bytes[..8].copy_from_slice(&hash.to_le_bytes());
+    bytes[8..16].copy_from_slice(&position.ring.epoch.0.to_le_bytes());
+    bytes[16..18].copy_from_slice(&leader.id.0.to_le_bytes());
+    bytes[18..26].copy_from_slice(&leader.incarnation.0.to_le_bytes());
+    bytes[26..34].copy_from_slice(&position.seq.0.to_le_bytes());
+    bytes[34..36].copy_from_slice(&sender.id.0.to_le_bytes());
+    bytes[36..44].copy_from_slice(&sender.incarnation.0.to_le_bytes());
+    bytes[44..52].copy_from_slice(&id.counter.to_le_bytes());
+    bytes
+}
 
 /// A record on its way to the replica.
 #[derive(Clone, Debug)]
@@ -31,18 +47,16 @@ impl Node {
             id,
             content,
         } = delivery;
-        let mut link = self.order.hash.to_le_bytes().to_vec();
-        link.extend_from_slice(format!("{position} {id}").as_bytes());
-        self.order.hash = hash_line(&link);
+        self.order.hash = hash_line(&link(self.order.hash, position, id));
         self.order.count += 1;
-        let read = Content::from_bytes(&content);
-        let (Ok(record), Ok(read)) = (Record::new(id, position, content), read) else {
+        let view = ContentView::from_bytes(&content);
+        let (Ok(record), Ok(view)) = (Record::new(id, position, content.clone()), view) else {
             // The same bytes are judged the same everywhere: nobody keeps it.
             *self.refused.entry("unreadable message").or_default() += 1;
             self.ring.written(now, position.seq);
             return;
         };
-        self.learn_name(id.sender, read.name);
+        self.learn_name(id.sender, &view.name);
         self.delivered = self.delivered.max(Some(position));
         self.delivered_count += 1;
         if bugs::on(Bug::ForgotWhenDelivered) && self.outbox.remove(&id).is_some() {
@@ -50,11 +64,18 @@ impl Node {
         }
         self.traces.step(now, id, Step::Delivered);
         self.traces.place(id, position);
-        self.accept_record(now, record, Some(position.seq));
+        self.accept_record(now, record, Some(&view.room), Some(position.seq));
     }
 
-    /// A message is part of the state: told to the user, and written after its delay.
-    pub(super) fn accept_record(&mut self, now: Time, record: Record, ring_seq: Option<Seq>) {
+    /// A message is part of the state: told to the user, and written after its delay. `room` is where it was said, if that
+    /// was read.
+    pub(super) fn accept_record(
+        &mut self,
+        now: Time,
+        record: Record,
+        room: Option<&str>,
+        ring_seq: Option<Seq>,
+    ) {
         let known_at = self.unheld.get(&record.id).copied();
         if self.ring.has_quorum() && known_at == Some(record.position) {
             // A rest that is decided may be delivered again by a ring that adopts it.
@@ -71,9 +92,9 @@ impl Node {
             }
             return;
         }
-        if let Ok(content) = Content::from_bytes(&record.content) {
-            if self.rooms.len() < ROOMS_MAX || self.rooms.contains(&content.room) {
-                self.rooms.insert(content.room);
+        if let Some(room) = room.filter(|room| !self.rooms.contains(*room)) {
+            if self.rooms.len() < ROOMS_MAX {
+                self.rooms.insert(room.to_string());
             } else {
                 self.at_limit("room not remembered");
             }
@@ -107,12 +128,12 @@ impl Node {
             id,
             content,
         } = delivery;
-        let sound = Content::from_bytes(&content).is_ok();
-        if let Ok(record) = Record::new(id, position, content)
-            && sound
+        let view = ContentView::from_bytes(&content);
+        if let Ok(record) = Record::new(id, position, content.clone())
+            && let Ok(view) = view
             && !self.ids.contains(id)
         {
-            self.accept_record(now, record, None);
+            self.accept_record(now, record, Some(&view.room), None);
         }
     }
 

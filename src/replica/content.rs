@@ -3,6 +3,7 @@
 //! A content is the body of a JSON object with `from`, `name`, `room`, `sent` and `text` in this order, built
 //! once by the sender and carried opaque, unknown keys included, so that the line is byte-equal in every replica.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -101,6 +102,39 @@ impl Content {
 
     /// Reads a content; unknown keys are allowed and ignored here.
     pub fn from_bytes(bytes: &[u8]) -> Result<Content, ContentError> {
+        let view = ContentView::from_bytes(bytes)?;
+        Ok(Content {
+            from: view.from,
+            name: view.name.into_owned(),
+            room: view.room.into_owned(),
+            sent: view.sent.into_owned(),
+            text: view.text.into_owned(),
+        })
+    }
+}
+
+/// A content in its parts, where they stand as far as nothing in them is escaped.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ContentView<'a> {
+    /// The sender's id.
+    pub from: u16,
+    /// The sender's name when it was said.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// The room it was said in.
+    #[serde(borrow)]
+    pub room: Cow<'a, str>,
+    /// When it was said.
+    #[serde(borrow)]
+    pub sent: Cow<'a, str>,
+    /// What was said.
+    #[serde(borrow)]
+    pub text: Cow<'a, str>,
+}
+
+impl<'a> ContentView<'a> {
+    /// Reads a content; see [`Content::from_bytes`].
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<ContentView<'a>, ContentError> {
         if bytes.len() > CONTENT_BYTES_MAX {
             return Err(ContentError::NotAContent(format!("{} bytes", bytes.len())));
         }

@@ -89,12 +89,12 @@ impl Ring {
 
     /// A message has its place already: it is not stamped again.
     pub fn withdraw(&mut self, id: MessageId) {
-        self.queue.retain(|offer| offer.id != id);
+        self.queue.withdraw(id);
     }
 
     /// Whether a message waits to be stamped.
     pub fn is_queued(&self, id: MessageId) -> bool {
-        self.queue.iter().any(|offer| offer.id == id)
+        self.queue.contains(id)
     }
 
     /// While gathering: the ids that have not been heard or do not agree.

@@ -35,13 +35,14 @@ mod mark;
 mod newcomers;
 mod operational;
 mod passing;
+mod queue;
 mod recover;
 mod repair;
 mod state;
 mod suspicion;
 mod timing;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -59,6 +60,7 @@ use commit::Committing;
 use gather::Gather;
 use lineage::Lineage;
 use newcomers::Newcomers;
+use queue::Queue;
 use recover::Recovering;
 use suspicion::Suspect;
 
@@ -107,7 +109,7 @@ pub struct Ring {
     /// Somebody holds this node failed and lives.
     estranged: bool,
     /// Messages to stamp.
-    queue: VecDeque<Offer>,
+    queue: Queue,
     /// Delivered, not yet written: the numbers.
     unwritten: BTreeSet<Seq>,
     /// With a quorum: received, not yet accepted on disk.
@@ -150,7 +152,7 @@ impl Ring {
             newcomers: Newcomers::default(),
             suspects: BTreeMap::new(),
             estranged: false,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             unwritten: BTreeSet::new(),
             unaccepted: BTreeSet::new(),
             hold_us: None,
@@ -203,7 +205,7 @@ impl Ring {
 
     /// Queues messages that nobody waits to have synced, and asks for the token once for all of them.
     pub fn offer_all(&mut self, now: Time, offers: impl IntoIterator<Item = Offer>) {
-        self.queue.extend(offers);
+        offers.into_iter().for_each(|offer| self.queue.push_back(offer));
         self.request(now);
     }
 
