@@ -28,6 +28,7 @@ pub use identity::raise_generation;
 pub use paths::Paths;
 pub use start::{End, Options, Preview, Story, preview_restore};
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use accepted::AcceptedLog;
@@ -91,15 +92,20 @@ impl<S: FileSystem> Disk<S> {
     pub fn execute(&mut self, batch: Vec<(Ticket, Store)>) -> Result<Outcome, FileError> {
         let mut outcome = Outcome::default();
         let mut last = None;
-        let mut batch = batch.into_iter();
-        while let Some((ticket, store)) = batch.next() {
+        let mut batch = VecDeque::from(batch);
+        while let Some((ticket, store)) = batch.pop_front() {
             assert!(last < Some(ticket), "tickets rise");
+            if let Some(together) = self.said_together(&store, &mut batch)? {
+                last = Some(together);
+                continue;
+            }
             match self.apply(&store, &mut outcome.moved) {
                 Ok(()) => last = Some(ticket),
                 Err(error) if error.is_full() && bugs::on(Bug::FullTakenForDone) => last = Some(ticket),
                 Err(error) if error.is_full() => {
                     outcome.full = Some(error.to_string());
-                    outcome.rest = [(ticket, store)].into_iter().chain(batch).collect();
+                    batch.push_front((ticket, store));
+                    outcome.rest = batch.into();
                     self.forget_ahead(&outcome.rest);
                     break;
                 }
@@ -113,6 +119,37 @@ impl<S: FileSystem> Disk<S> {
             self.drop_given_up()?;
         }
         Ok(outcome)
+    }
+
+    /// Lines said one after the other go to the outbox with one write: the ticket of the last of them, and they are taken off
+    /// the batch. None if there is but one, or no room for all of them: then each is tried by itself.
+    fn said_together(
+        &mut self,
+        first: &Store,
+        batch: &mut VecDeque<(Ticket, Store)>,
+    ) -> Result<Option<Ticket>, FileError> {
+        let line = |store: &Store| match store {
+            Store::Outbox { id, content } => Some((*id, content.clone())),
+            Store::Identity { .. } | Store::OutboxForget(_) | Store::Append(_) | Store::Checkpoint(_) => None,
+            Store::Rewrite { .. } | Store::Accept(_) | Store::AcceptForget(_) => None,
+        };
+        let mut lines: Vec<_> = line(first).into_iter().collect();
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        lines.extend(batch.iter().map_while(|(_, store)| line(store)));
+        let more = lines.len() - 1;
+        if more == 0 {
+            return Ok(None);
+        }
+        match self
+            .outbox
+            .append(lines.iter().map(|(id, content)| (*id, &content[..])))
+        {
+            Ok(()) => Ok(batch.drain(..more).last().map(|(ticket, _)| ticket)),
+            Err(error) if error.is_full() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// What waits behind a full disk may be what makes room on it: lines that the replica holds already need not
@@ -131,7 +168,7 @@ impl<S: FileSystem> Disk<S> {
                 let (incarnation, epoch) = (*incarnation, *epoch);
                 identity::write_identity(&self.system, &self.paths, Identity { incarnation, epoch })?;
             }
-            Store::Outbox { id, content } => self.outbox.append(*id, content)?,
+            Store::Outbox { id, content } => self.outbox.append([(*id, &content[..])].into_iter())?,
             Store::OutboxForget(ids) => self.outbox.forget(ids),
             Store::Append(records) => moved.extend(self.replica.append(records)?),
             Store::Checkpoint(state) => self.checkpoint(state)?,

@@ -68,13 +68,21 @@ impl<S: FileSystem> Outbox<S> {
         Ok((outbox, Waiting { lines, warnings }))
     }
 
-    /// Appends a line. If it fails, nothing of it is kept.
-    pub fn append(&mut self, id: MessageId, content: &[u8]) -> Result<(), FileError> {
-        let mut line = format!("{{\"v\":{VERSION},\"id\":\"{id}\",\"content\":").into_bytes();
-        line.extend_from_slice(content);
-        let line = seal_open(line);
-        self.file.append(&line)?;
-        self.keep(id, line.len() as u64);
+    /// Appends lines with one write. If it fails, nothing of them is kept.
+    pub fn append<'a>(
+        &mut self,
+        lines: impl Iterator<Item = (MessageId, &'a [u8])>,
+    ) -> Result<(), FileError> {
+        let (mut bytes, mut lengths) = (Vec::new(), Vec::new());
+        for (id, content) in lines {
+            let mut line = format!("{{\"v\":{VERSION},\"id\":\"{id}\",\"content\":").into_bytes();
+            line.extend_from_slice(content);
+            let line = seal_open(line);
+            lengths.push((id, line.len() as u64));
+            bytes.extend_from_slice(&line);
+        }
+        self.file.append(&bytes)?;
+        lengths.into_iter().for_each(|(id, length)| self.keep(id, length));
         Ok(())
     }
 
@@ -141,6 +149,11 @@ mod tests {
         MessageId { sender, counter }
     }
 
+    fn append(outbox: &mut Outbox<Os>, counter: u64, content: &[u8]) {
+        let line = (id(counter), content);
+        outbox.append([line].into_iter()).unwrap();
+    }
+
     fn open(path: &Path) -> (Outbox<Os>, Vec<u64>, usize) {
         let (outbox, waiting) = Outbox::open(&Os, path, |_| false).unwrap();
         let counters = waiting.lines.iter().map(|(id, _)| id.counter).collect();
@@ -152,7 +165,7 @@ mod tests {
         let (mut outbox, ..) = open(path);
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
         for counter in 1..=12 {
-            outbox.append(id(counter), long.as_bytes()).unwrap();
+            append(&mut outbox, counter, long.as_bytes());
         }
         outbox
     }
@@ -162,10 +175,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outbox.jsonl");
         let (mut outbox, ..) = open(&path);
-        outbox.append(id(1), b"{\"from\":3 }").unwrap();
-        outbox
-            .append(id(2), "{\"text\":\"ol\u{e1}\"}".as_bytes())
-            .unwrap();
+        append(&mut outbox, 1, b"{\"from\":3 }");
+        append(&mut outbox, 2, "{\"text\":\"ol\u{e1}\"}".as_bytes());
         outbox.sync().unwrap();
         let (_, waiting) = Outbox::open(&Os, &path, |found| found == id(1)).unwrap();
         assert_eq!(waiting.lines, [(id(2), Bytes::from("{\"text\":\"ol\u{e1}\"}"))]);
@@ -176,9 +187,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outbox.jsonl");
         let (mut outbox, ..) = open(&path);
-        outbox.append(id(1), b"{\"a\":1}").unwrap();
+        append(&mut outbox, 1, b"{\"a\":1}");
         let first = outbox.file.length() as usize;
-        outbox.append(id(2), b"{\"a\":2}").unwrap();
+        append(&mut outbox, 2, b"{\"a\":2}");
         let whole = files::read(&Os, &path).unwrap().unwrap();
         for cut in first..=whole.len() {
             files::replace(&Os, &path, &whole[..cut]).unwrap();
@@ -186,7 +197,7 @@ mod tests {
             let complete = cut + 1 >= whole.len();
             assert_eq!(lines, if complete { vec![1, 2] } else { vec![1] }, "cut at {cut}");
             assert_eq!(warnings == 1, cut > first && !complete, "cut at {cut}");
-            outbox.append(id(3), b"{\"a\":3}").unwrap();
+            append(&mut outbox, 3, b"{\"a\":3}");
             assert_eq!(open(&path).1.last(), Some(&3), "cut at {cut}");
         }
     }
@@ -197,7 +208,7 @@ mod tests {
         let path = folder.path().join("outbox.jsonl");
         let (mut outbox, ..) = open(&path);
         for counter in 1..=3 {
-            outbox.append(id(counter), b"{\"a\":1}").unwrap();
+            append(&mut outbox, counter, b"{\"a\":1}");
         }
         let mut bytes = files::read(&Os, &path).unwrap().unwrap();
         let middle = bytes.len() / 2;
@@ -217,8 +228,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outbox.jsonl");
         let (mut outbox, ..) = open(&path);
-        outbox.append(id(1), b"{\"a\":1}").unwrap();
-        outbox.append(id(2), b"{\"a\":2}").unwrap();
+        append(&mut outbox, 1, b"{\"a\":1}");
+        append(&mut outbox, 2, b"{\"a\":2}");
         let mut bytes = files::read(&Os, &path).unwrap().unwrap();
         *bytes.last_mut().unwrap() ^= 0x20;
         files::replace(&Os, &path, &bytes).unwrap();
@@ -259,7 +270,7 @@ mod tests {
         let path = folder.path().join("outbox.jsonl");
         let (mut outbox, ..) = open(&path);
         for counter in 1..=3 {
-            outbox.append(id(counter), b"{}").unwrap();
+            append(&mut outbox, counter, b"{}");
         }
         let whole = outbox.file.length();
         outbox.forget(&[id(1), id(2)]);
@@ -267,7 +278,7 @@ mod tests {
         assert_eq!(outbox.file.length(), whole, "it is not worth it");
         outbox.tidy(true).unwrap();
         assert_eq!(outbox.file.length(), whole / 3);
-        outbox.append(id(4), b"{}").unwrap();
+        append(&mut outbox, 4, b"{}");
         assert_eq!(open(&path).1, [3, 4]);
     }
 
@@ -279,7 +290,7 @@ mod tests {
         outbox.forget(&(1..=11).map(id).collect::<Vec<_>>());
         outbox.tidy(false).unwrap();
         assert!(outbox.file.length() < 110_000, "only the live line is left");
-        outbox.append(id(13), b"{}").unwrap();
+        append(&mut outbox, 13, b"{}");
         assert_eq!(open(&path).1, [12, 13]);
         outbox.forget(&[id(12), id(13)]);
         outbox.tidy(false).unwrap();
