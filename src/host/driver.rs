@@ -24,6 +24,7 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use mio::{Events, Interest, Poll, Token};
 
+use crate::host::alarm::Alarm;
 use crate::host::chaos::Chaos;
 use crate::host::clock;
 use crate::host::inbox::{self, Arrival, Entrance, Inbox, Lane};
@@ -38,6 +39,7 @@ const MULTICAST: Token = Token(0);
 const UNICAST: Token = Token(1);
 const LISTENER: Token = Token(2);
 const WAKE: Token = Token(3);
+const ALARM: Token = Token(4);
 
 /// The group's datagrams in one turn: more than a flow-control window, so that all data of a visit is read
 /// before the token behind it.
@@ -50,6 +52,8 @@ const LANE_BATCH: usize = 64;
 const DISK_MAX: usize = 1_024;
 /// How soon a backlog is offered again, if nothing else happens.
 const RETRY_US: u64 = 10_000;
+/// A wait shorter than this ends at the microsecond; a longer one may take a millisecond more.
+const EXACT_US: u64 = 100_000;
 /// The longest wait without a deadline; it is only a bound for the machine's arithmetic.
 const WAIT_US_MAX: u64 = 3_600_000_000;
 /// How long the last notices and the last work for the disk may take to find room when the node ends.
@@ -129,6 +133,7 @@ pub struct Ends {
 #[derive(Debug)]
 pub struct Driver {
     poll: Poll,
+    alarm: Alarm,
     net: Net,
     chaos: Option<Chaos>,
     streams: Streams,
@@ -172,8 +177,10 @@ impl Driver {
         registry.register(streams.source(), LISTENER, Interest::READABLE)?;
         let (disk, disk_end) = Disk::open();
         let (notices, notices_end) = Notices::open();
+        let alarm = Alarm::open(poll.registry(), ALARM);
         let driver = Driver {
             poll,
+            alarm,
             net,
             chaos,
             streams,
@@ -211,9 +218,14 @@ impl Driver {
 
     /// Waits for something to do, and notes which sockets have something.
     fn wait(&mut self, core: &impl Core, events: &mut Events) -> Result<(), Last> {
+        let now = clock::now();
+        let wait_us = self.wait_us(core, now);
+        if wait_us > 0 {
+            let exact = (wait_us < EXACT_US).then(|| now.after_us(wait_us));
+            self.alarm.set(exact);
+        }
         // The machine counts in milliseconds and rounds up, so a deadline has passed when the wait is over.
-        let timeout = Some(Duration::from_micros(self.wait_us(core)));
-        match self.poll.poll(events, timeout) {
+        match self.poll.poll(events, Some(Duration::from_micros(wait_us))) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(Last::Failed(DriverError::Poll(error))),
@@ -226,7 +238,7 @@ impl Driver {
                     self.waiting.reports |= event.is_error();
                 }
                 LISTENER => self.waiting.listener = true,
-                WAKE => {}
+                WAKE | ALARM => {}
                 other => unreachable!("nothing is registered as {other:?}"),
             }
         }
@@ -234,11 +246,10 @@ impl Driver {
     }
 
     /// How long there is nothing to do, in microseconds.
-    fn wait_us(&self, core: &impl Core) -> u64 {
+    fn wait_us(&self, core: &impl Core, now: Time) -> u64 {
         if self.has_more() {
             return 0;
         }
-        let now = clock::now();
         let chaos = self.chaos.as_ref().and_then(Chaos::deadline);
         let chaos = if self.disk.is_behind() { None } else { chaos };
         let behind = self.disk.is_behind() || self.notices.is_waiting();

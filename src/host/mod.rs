@@ -2,6 +2,7 @@
 //!
 //! Nothing below it does. The core sees only what `driver` hands it.
 
+pub mod alarm;
 pub mod bench;
 pub mod chaos;
 pub mod cli;
