@@ -1,5 +1,6 @@
 //! The lives of the latest messages, for `/trace`.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Node;
@@ -10,6 +11,9 @@ use crate::words::{Epoch, MessageId, NodeId, Position, Seq, Time};
 const LIVES_MAX: usize = 1_000;
 /// How many steps of one life: a member more than once, after a move, and what comes on top is left out.
 const STEPS_MAX: usize = 1_024;
+
+/// How many steps a life has that is used again.
+const STEPS_USUAL: usize = 32;
 
 /// What is known of one message.
 #[derive(Clone, Debug, Default)]
@@ -25,31 +29,42 @@ pub(super) struct Traces {
     lives: BTreeMap<MessageId, Life>,
     places: BTreeMap<Position, MessageId>,
     order: VecDeque<MessageId>,
+    /// Emptied lives, of which there is at most one: the next one needs no new memory.
+    spare: Vec<Life>,
 }
 
 impl Traces {
     /// A step in the life of a message.
     pub(super) fn step(&mut self, now: Time, id: MessageId, step: Step) {
-        if !self.lives.contains_key(&id) {
-            self.order.push_back(id);
-            if self.order.len() > LIVES_MAX {
-                self.forget_oldest();
+        let life = match self.lives.entry(id) {
+            Entry::Occupied(life) => life.into_mut(),
+            Entry::Vacant(life) => {
+                self.order.push_back(id);
+                life.insert(self.spare.pop().unwrap_or_default())
             }
-        }
-        let life = self.lives.entry(id).or_default();
+        };
         if life.steps.len() < STEPS_MAX {
             life.steps.push((now, step));
+        }
+        if self.order.len() > LIVES_MAX {
+            self.forget_oldest();
         }
     }
 
     fn forget_oldest(&mut self) {
         let oldest = self.order.pop_front().expect("the list is not empty");
-        let places = self.lives.remove(&oldest).map(|life| life.places);
-        for place in places.into_iter().flatten() {
+        let Some(mut life) = self.lives.remove(&oldest) else {
+            return;
+        };
+        for place in life.places.drain(..) {
             // Another message may have been there since.
             if self.places.get(&place) == Some(&oldest) {
                 self.places.remove(&place);
             }
+        }
+        if life.steps.capacity() <= STEPS_USUAL {
+            life.steps.clear();
+            self.spare.push(life);
         }
     }
 
