@@ -13,15 +13,15 @@
 //! that does not keep up slows the node and not its memory. What the user does not read: see
 //! [`crate::host::notices`]. Datagrams that the machine does not take are lost and counted; the protocol repairs.
 
+mod backlog;
 mod counted;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::host::alarm::Alarm;
@@ -34,6 +34,8 @@ use crate::host::streams::{StreamTimes, Streams};
 use crate::node::Node;
 use crate::node::face::{Action, Event, Exit, Load, LoadId, Notice, Store, StreamEvent, StreamId, Ticket};
 use crate::words::Time;
+
+use backlog::Disk;
 
 const MULTICAST: Token = Token(0);
 const UNICAST: Token = Token(1);
@@ -48,8 +50,6 @@ const MULTICAST_BATCH: usize = 1_024;
 const UNICAST_BATCH: usize = 64;
 /// Arrivals of each lane in one turn.
 const LANE_BATCH: usize = 64;
-/// Work for the disk that may wait in its channel.
-const DISK_MAX: usize = 1_024;
 /// How soon a backlog is offered again, if nothing else happens.
 const RETRY_US: u64 = 10_000;
 /// A wait shorter than this ends at the microsecond; a longer one may take a millisecond more.
@@ -454,55 +454,6 @@ fn datagram_event(datagram: Received) -> Event {
         from,
         multicast,
         bytes,
-    }
-}
-
-/// The way to the disk's thread.
-#[derive(Debug)]
-struct Disk {
-    channel: Sender<DiskWork>,
-    backlog: VecDeque<DiskWork>,
-}
-
-impl Disk {
-    fn open() -> (Disk, Receiver<DiskWork>) {
-        let (channel, end) = bounded(DISK_MAX);
-        let backlog = VecDeque::new();
-        (Disk { channel, backlog }, end)
-    }
-
-    /// Queues work, behind what waits already.
-    fn put(&mut self, work: DiskWork) -> Result<(), Last> {
-        self.backlog.push_back(work);
-        self.flush()
-    }
-
-    /// Hands on what waits, as far as there is room.
-    fn flush(&mut self) -> Result<(), Last> {
-        while let Some(work) = self.backlog.pop_front() {
-            match self.channel.try_send(work) {
-                Ok(()) => {}
-                Err(TrySendError::Full(work)) => {
-                    self.backlog.push_front(work);
-                    return Ok(());
-                }
-                Err(TrySendError::Disconnected(_)) => return Err(Last::Failed(DriverError::DiskGone)),
-            }
-        }
-        Ok(())
-    }
-
-    fn is_behind(&self) -> bool {
-        !self.backlog.is_empty()
-    }
-
-    /// Hands on what waits at the end, at most `limit` for each piece that finds no room.
-    fn finish(self, limit: Duration) {
-        for work in self.backlog {
-            if self.channel.send_timeout(work, limit).is_err() {
-                return;
-            }
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::thread::{self, JoinHandle};
 
+use super::backlog::DISK_MAX;
 use super::*;
 use crate::host::net::{Group, Interface};
 use crate::node::face::{Command, StreamAction};
