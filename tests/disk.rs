@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use roda::host::disk::{Disk, DiskError, End, Options, Outcome, Paths, Story, preview_restore};
+use roda::host::disk::{Disk, DiskError, End, Options, Outcome, Paths, Scrubbed, Story, preview_restore};
 use roda::node::face::{CheckpointState, Load, RecoverLevel, Restart, Store, Ticket};
 use roda::replica::{Content, PositionSet, Record};
 use roda::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq, WallTime};
@@ -508,12 +508,18 @@ fn a_replica_that_lost_its_tail_or_was_changed_is_noticed() {
     drop(node);
     let turned: Vec<u8> = records((1..=5).rev()).iter().flat_map(line).collect();
     std::fs::write(replica(folder.path()), &turned).unwrap();
-    let story = open(folder.path()).story;
+    let mut node = open(folder.path());
+    assert_eq!((node.story.warnings.len(), node.story.held), (0, 5));
+    let Scrubbed::Mended(mended) = scrub(&mut node) else {
+        panic!("it is not as it was")
+    };
+    assert!(mended.lost.is_empty());
     assert!(
-        story.warnings[0].contains("changed by other means"),
+        mended.warnings[0].contains("changed by other means"),
         "{:?}",
-        story.warnings
+        mended.warnings
     );
+    drop(node);
     std::fs::write(replica(folder.path()), &turned[..line(&record(1)).len() * 2]).unwrap();
     let story = open(folder.path()).story;
     assert!(
@@ -795,4 +801,192 @@ fn accepted_chunks_come_back_until_forgotten() {
     assert_eq!(node.restart.accepted, [accepted(2)]);
     node.store(vec![Store::AcceptForget(at(1, 2))]);
     assert!(open_after(node, folder.path()).restart.accepted.is_empty());
+}
+
+/// A replica of so many records, with books of those up to the checkpoint, and a crash.
+fn crashed(folder: &Path, in_books: u64, behind: u64) {
+    let mut node = open(folder);
+    let all = records(1..=in_books);
+    node.append(all.clone());
+    node.checkpoint(positions(&all), false);
+    if behind > 0 {
+        node.append(records(in_books + 1..=in_books + behind));
+    }
+}
+
+/// What a start found, as far as books could change it.
+fn found(node: &Node) -> impl PartialEq + std::fmt::Debug + use<> {
+    let restart = &node.restart;
+    let numbers = (restart.out_of_order, restart.high, restart.epoch);
+    let (held, ids, digest) = (restart.held.clone(), restart.ids.clone(), restart.digest.clone());
+    let story = (
+        node.story.records,
+        node.story.rolled_back,
+        node.story.warnings.clone(),
+    );
+    (held, ids, digest, numbers, story)
+}
+
+/// Flips a bit of the replica, in the text of this record.
+fn rot(folder: &Path, seq: u64) {
+    let path = replica(folder);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let line = line(&record(seq));
+    let start = bytes
+        .windows(line.len())
+        .position(|window| window == line)
+        .unwrap();
+    bytes[start + line.len() - 30] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+}
+
+fn scrub(node: &mut Node) -> Scrubbed {
+    for _ in 0..10_000 {
+        match node.disk.scrub(4_096).unwrap() {
+            Scrubbed::More => assert!(node.disk.is_scrubbing()),
+            done @ (Scrubbed::Done | Scrubbed::NoRoom(_) | Scrubbed::Mended(_)) => {
+                assert!(!node.disk.is_scrubbing());
+                return done;
+            }
+        }
+    }
+    panic!("it never ends");
+}
+
+#[test]
+fn with_books_a_start_finds_what_it_would_by_reading_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    crashed(folder.path(), 3_000, 20);
+    let books = Paths::new(folder.path(), ME).books();
+    let with = open(folder.path());
+    let told = found(&with);
+    assert!(with.disk.is_scrubbing(), "it has not read everything");
+    drop(with);
+    std::fs::remove_file(&books).unwrap();
+    let without = open(folder.path());
+    assert!(!without.disk.is_scrubbing(), "it has read everything");
+    assert_eq!(found(&without), told);
+    assert_eq!(without.restart.held.len(), 3_020);
+}
+
+#[test]
+fn what_a_start_did_not_read_is_scrubbed_and_found_to_be_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    crashed(folder.path(), 3_000, 20);
+    let mut node = open(folder.path());
+    // What is appended meanwhile changes nothing of it.
+    node.append(records(3_021..=3_030));
+    assert!(matches!(scrub(&mut node), Scrubbed::Done));
+    assert!(
+        matches!(node.disk.scrub(1).unwrap(), Scrubbed::Done),
+        "once is enough"
+    );
+}
+
+#[test]
+fn rot_before_the_books_is_found_by_the_scrub_and_repaired_while_the_node_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    crashed(folder.path(), 3_000, 20);
+    rot(folder.path(), 5);
+    let mut node = open(folder.path());
+    assert_eq!(
+        (node.story.set_aside, node.story.warnings.len()),
+        (0, 0),
+        "it was not read"
+    );
+    node.append(records([3_021]));
+    let Scrubbed::Mended(mended) = scrub(&mut node) else {
+        panic!("a bit has rotted")
+    };
+    assert_eq!(seqs(&mended.lost), [5]);
+    assert_eq!(mended.digest.records(), 3_020);
+    assert!(
+        mended.warnings[0].contains("1 damaged lines, set aside"),
+        "{:?}",
+        mended.warnings
+    );
+    let near = positions(&records(4..=6));
+    assert_eq!(node.loaded(near.clone()), [4, 6]);
+    // Somebody has it still.
+    node.append(records([5]));
+    assert_eq!(node.loaded(near), [4, 5, 6]);
+    node.checkpoint(positions(&records(1..=3_021)), false);
+    drop(node);
+    let mut node = open(folder.path());
+    assert_eq!(node.restart.held.len(), 3_021);
+    assert_eq!(node.restart.out_of_order, 1);
+    assert!(matches!(scrub(&mut node), Scrubbed::Done));
+}
+
+#[test]
+fn a_file_that_was_changed_by_other_means_is_found_too() {
+    let folder = tempfile::tempdir().unwrap();
+    crashed(folder.path(), 2_000, 0);
+    let bytes = std::fs::read(replica(folder.path())).unwrap();
+    let gone = line(&record(7));
+    let start = bytes
+        .windows(gone.len())
+        .position(|window| window == gone)
+        .unwrap();
+    let mut changed = [&bytes[..start], &bytes[start + gone.len()..]].concat();
+    // As long as before.
+    changed.extend_from_slice(&line(&record(9_007))[..gone.len() - 1]);
+    changed.truncate(bytes.len() - 1);
+    changed.push(b'\n');
+    std::fs::write(replica(folder.path()), changed).unwrap();
+    let mut node = open(folder.path());
+    let Scrubbed::Mended(mended) = scrub(&mut node) else {
+        panic!("it was changed")
+    };
+    assert_eq!(seqs(&mended.lost), [7]);
+}
+
+#[test]
+fn books_that_are_damaged_or_of_another_file_are_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    crashed(folder.path(), 1_500, 3);
+    let books = Paths::new(folder.path(), ME).books();
+    let (good, all) = (
+        std::fs::read(&books).unwrap(),
+        std::fs::read(replica(folder.path())).unwrap(),
+    );
+    std::fs::remove_file(&books).unwrap();
+    let expected = found(&open(folder.path()));
+    for at in (0..8 * good.len()).step_by(7) {
+        let mut flipped = good.clone();
+        flipped[at / 8] ^= 1 << (at % 8);
+        std::fs::write(&books, flipped).unwrap();
+        assert_eq!(found(&open(folder.path())), expected, "bit {at}");
+    }
+    for length in (0..=good.len()).step_by(3) {
+        std::fs::write(&books, &good[..length]).unwrap();
+        assert_eq!(found(&open(folder.path())), expected, "cut at {length}");
+    }
+    // The file is shorter than they say.
+    std::fs::write(&books, &good).unwrap();
+    let cut = all.len() / 2;
+    std::fs::write(replica(folder.path()), &all[..cut]).unwrap();
+    let node = open(folder.path());
+    assert!(!node.disk.is_scrubbing());
+    assert!(node.restart.held.len() < 1_000, "{}", node.restart.held.len());
+}
+
+#[test]
+fn books_stay_small_beside_what_they_tell_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = open(folder.path());
+    let mut written = PositionSet::new();
+    for part in 0..400 {
+        let some = records(part * 10 + 1..=part * 10 + 10);
+        written.union_with(&positions(&some));
+        node.append(some);
+        node.checkpoint(written.clone(), false);
+    }
+    let length = |path: PathBuf| std::fs::metadata(path).unwrap().len();
+    let books = length(Paths::new(folder.path(), ME).books());
+    assert!(books < 140_000, "{books} bytes of books after 400 checkpoints");
+    drop(node);
+    let mut node = open(folder.path());
+    assert_eq!(node.restart.held.len(), 4_000);
+    assert!(matches!(scrub(&mut node), Scrubbed::Done));
 }

@@ -68,9 +68,9 @@ struct Place {
 
 /// What is written of one ring: first and last number of each range.
 #[derive(Serialize, Deserialize)]
-struct Written {
-    ring: String,
-    ranges: Vec<(u64, u64)>,
+pub(super) struct Written {
+    pub(super) ring: String,
+    pub(super) ranges: Vec<(u64, u64)>,
 }
 
 impl Snapshot {
@@ -132,7 +132,7 @@ impl Snapshot {
     }
 }
 
-fn foreign(what: &str, found: &str) -> SealError {
+pub(super) fn foreign(what: &str, found: &str) -> SealError {
     SealError::Foreign(format!("its {what} is {found:?}"))
 }
 
@@ -147,7 +147,7 @@ fn time(text: &str) -> Result<WallTime, SealError> {
 }
 
 /// A set of positions, ring by ring.
-fn by_ring(positions: &PositionSet) -> Vec<Written> {
+pub(super) fn by_ring(positions: &PositionSet) -> Vec<Written> {
     let mut rings: Vec<Written> = Vec::new();
     let mut last = None;
     for (ring, Seq(first), Seq(end)) in positions.ranges() {
@@ -163,7 +163,7 @@ fn by_ring(positions: &PositionSet) -> Vec<Written> {
 }
 
 /// The set of positions again.
-fn positions(rings: &[Written]) -> Result<PositionSet, SealError> {
+pub(super) fn positions(rings: &[Written]) -> Result<PositionSet, SealError> {
     let mut positions = PositionSet::new();
     for written in rings {
         let ring = ring(&written.ring)?;

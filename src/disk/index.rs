@@ -59,6 +59,16 @@ impl Index {
         }
     }
 
+    /// Puts the extents of a whole block in the place of what is known of it.
+    pub fn put(&mut self, block: BlockKey, extents: Vec<Extent>) {
+        self.blocks.insert(block, extents);
+    }
+
+    /// Whether all extents end at or before this byte.
+    pub fn ends_within(&self, length: u64) -> bool {
+        self.blocks.values().flatten().all(|extent| extent.end <= length)
+    }
+
     /// Where records of a block lie.
     pub fn of(&self, block: BlockKey) -> &[Extent] {
         self.blocks.get(&block).map_or(&[], Vec::as_slice)

@@ -9,6 +9,7 @@
 //! state then; its positions are the truth, while its length and digest of the file are only compared with it.
 
 mod accepted;
+mod books;
 mod checkpoints;
 mod error;
 pub mod files;
@@ -19,6 +20,7 @@ mod outbox;
 mod paths;
 mod repair;
 mod replica_file;
+mod scrub;
 mod sealed_log;
 mod start;
 mod survey;
@@ -26,22 +28,25 @@ mod survey;
 pub use error::DiskError;
 pub use identity::raise_generation;
 pub use paths::Paths;
+pub use scrub::{Mended, Scrubbed};
 pub use start::{End, Options, Preview, Story, preview_restore};
 
 use std::collections::VecDeque;
 use std::path::Path;
 
 use accepted::AcceptedLog;
+use books::BooksLog;
 use checkpoints::Checkpoints;
 use files::{FileError, FileSystem};
 use identity::Identity;
 use outbox::Outbox;
 use replica_file::ReplicaFile;
+use scrub::Scrub;
 
 use crate::bugs::{self, Bug};
 use crate::checkpoint::Snapshot;
 use crate::node::face::{CheckpointState, Load, Moved, Restart, Store, Ticket};
-use crate::replica::Record;
+use crate::replica::{IdSet, Record};
 use crate::words::{Epoch, NodeId, Position, Seq, WallTime};
 
 /// Reads the wall clock, in microseconds since 1970.
@@ -57,6 +62,9 @@ pub struct Disk<S: FileSystem> {
     /// Opened when it is first needed: without `--quorum` there is no such file.
     accepted: Option<AcceptedLog<S>>,
     replica: ReplicaFile<S>,
+    books: BooksLog<S>,
+    /// What the start did not read, and has to be read yet.
+    scrub: Option<Scrub>,
     checkpoints: Checkpoints<S>,
     generation: u64,
 }
@@ -189,7 +197,26 @@ impl<S: FileSystem> Disk<S> {
         let raise = || identity::write_generation(&self.system, &self.paths, generation);
         self.replica.rewrite(cut, raise)?;
         self.generation = generation;
+        self.books.forget();
         Ok(())
+    }
+
+    /// Writes the books for the next checkpoint. They are a help and no more: where there is no room for them, the next start
+    /// reads more of the replica.
+    fn write_books(&mut self) -> Result<(), FileError> {
+        let number = self.checkpoints.next_number();
+        let all = self.books.is_anew();
+        let Some((blocks, mark)) = self.replica.books(all, self.generation, number) else {
+            return Ok(());
+        };
+        match self.books.write(blocks.into_iter(), mark) {
+            Err(error) if error.is_full() => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.replica.is_booked();
+                Ok(())
+            }
+        }
     }
 
     /// Takes the lines out of the replica whose messages stand at a lower position too, so that it has one line a
@@ -208,6 +235,7 @@ impl<S: FileSystem> Disk<S> {
     fn checkpoint(&mut self, state: &CheckpointState) -> Result<(), FileError> {
         self.drop_given_up()?;
         self.replica.sync()?;
+        self.write_books()?;
         let (length, digest) = self.replica.length_and_sum();
         let snapshot = Snapshot {
             node: self.id,
@@ -275,6 +303,11 @@ impl<S: FileSystem> Disk<S> {
     /// writes, because it will be gone back to. Returns its number.
     pub fn keep_checkpoint(&mut self, number: Option<u64>) -> Result<u64, DiskError> {
         self.checkpoints.keep(number)
+    }
+
+    /// Every id in the replica.
+    pub fn ids(&self) -> &IdSet {
+        self.replica.ids()
     }
 
     /// Where the node's files are.

@@ -64,6 +64,11 @@ impl Paths {
         self.own.join("generation.json")
     }
 
+    /// What a start has to know of the replica without reading it.
+    pub fn books(&self) -> PathBuf {
+        self.own.join("books.jsonl")
+    }
+
     /// The checkpoint of this number.
     pub fn checkpoint(&self, number: u64) -> PathBuf {
         self.own.join(format!("{number}.json"))

@@ -2,18 +2,21 @@
 //!
 //! No record is kept in memory: compact sets say what the file holds, the index says where to read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
+use super::books::block_of;
 use super::files::{AppendFile, Doing, FileError, FileSystem, Replacement};
 use super::index::{Extent, Index, blocks_between};
 use super::lines::{for_each_line, for_each_record};
 use super::survey::Survey;
 use crate::bugs::{self, Bug};
+use crate::checkpoint::books::{Block, Mark};
 use crate::node::face::{Load, Moved};
 use crate::replica::digest::BlockKey;
-use crate::replica::{IdSet, PositionSet, Record};
+use crate::replica::record::hash_line;
+use crate::replica::{Digest, IdSet, PositionSet, Record};
 use crate::words::{Epoch, MessageId, NodeId, Position, Seq};
 
 /// A rewrite holds about this much of the file in memory at once.
@@ -31,12 +34,32 @@ pub struct ReplicaFile<S: FileSystem> {
     discarded: PositionSet,
     /// The file has lines of records that were given up for a lower position.
     has_given_up: bool,
+    /// The digest of what is present; not right while something is given up.
+    digest: Digest,
+    /// Blocks that changed since the books were written.
+    changed: BTreeSet<BlockKey>,
+    order: Order,
+}
+
+/// What stands in the file where it does not belong.
+#[derive(Clone, Copy, Default)]
+struct Order {
+    highest: Option<Position>,
+    out_of_order: u64,
+}
+
+impl Order {
+    /// A record stands behind all others.
+    fn add(&mut self, position: Position) {
+        self.out_of_order += u64::from(Some(position) < self.highest);
+        self.highest = self.highest.max(Some(position));
+    }
 }
 
 /// What an append does, step by step, once its bytes are in the file.
 enum Step {
-    /// A record lies here.
-    Wrote(MessageId, Position, Extent),
+    /// A record lies here, and its line has this hash.
+    Wrote(MessageId, Position, Extent, u64),
     /// The record at this position was given up for a lower one.
     GaveUp(Position),
     /// The file had this record already; if it was discarded from the state, it is back.
@@ -59,12 +82,62 @@ impl<S: FileSystem> ReplicaFile<S> {
             ids: survey.ids,
             present: survey.present,
             has_given_up: false,
+            digest: survey.digest,
+            changed: survey.changed,
+            order: Order {
+                highest: survey.highest,
+                out_of_order: survey.out_of_order,
+            },
         })
+    }
+
+    /// Every position in the file that counts.
+    pub fn present(&self) -> &PositionSet {
+        &self.present
+    }
+
+    /// What of it is not in the state.
+    pub fn discarded(&self) -> &PositionSet {
+        &self.discarded
+    }
+
+    /// Every id in the file.
+    pub fn ids(&self) -> &IdSet {
+        &self.ids
     }
 
     /// Its length in bytes and the CRC-32 of them.
     pub fn length_and_sum(&self) -> (u64, u32) {
         (self.file.length(), self.sum.clone().finalize())
+    }
+
+    /// What the books are to say of it now, but for the checkpoint's number: all blocks, or those that changed since the last
+    /// time. None while they would not be right.
+    pub fn books(&self, all: bool, generation: u64, checkpoint: u64) -> Option<(Vec<Block>, Mark)> {
+        if self.has_given_up {
+            return None;
+        }
+        let (length, digest) = self.length_and_sum();
+        let block = |key| block_of(key, &self.digest, &self.index);
+        let blocks = match all {
+            true => self.index.blocks().filter_map(block).collect(),
+            false => self.changed.iter().copied().filter_map(block).collect(),
+        };
+        let mark = Mark {
+            checkpoint,
+            generation,
+            length,
+            digest,
+            out_of_order: self.order.out_of_order,
+            present: self.present.clone(),
+            ids: self.ids.clone(),
+        };
+        Some((blocks, mark))
+    }
+
+    /// The books were written.
+    pub fn is_booked(&mut self) {
+        self.changed.clear();
     }
 
     /// Appends records with one write; if it fails, none is kept. A record that the file has is not written
@@ -104,7 +177,8 @@ impl<S: FileSystem> ReplicaFile<S> {
             let start = self.file.length() + bytes.len() as u64;
             record.write_line(&mut bytes);
             let end = self.file.length() + bytes.len() as u64;
-            steps.push(Step::Wrote(id, new, Extent { start, end }));
+            let line = &bytes[(start - self.file.length()) as usize..bytes.len() - 1];
+            steps.push(Step::Wrote(id, new, Extent { start, end }, hash_line(line)));
             known.insert(id, new);
         }
         self.file.append(&bytes)?;
@@ -115,11 +189,14 @@ impl<S: FileSystem> ReplicaFile<S> {
 
     fn apply(&mut self, step: Step) {
         match step {
-            Step::Wrote(id, position, extent) => {
+            Step::Wrote(id, position, extent, hash) => {
                 self.ids.insert(id);
                 self.present.insert(position);
                 self.discarded.remove(position);
                 self.index.add(position, extent);
+                self.digest.add_hash(position, hash);
+                self.changed.insert(BlockKey::of(position));
+                self.order.add(position);
             }
             Step::GaveUp(position) => {
                 self.present.remove(position);
@@ -280,6 +357,8 @@ impl<S: FileSystem> ReplicaFile<S> {
         self.file = anew.replacement.finish_and_append()?;
         self.sum = anew.sum;
         self.index = anew.index;
+        self.digest = anew.digest;
+        self.order = anew.order;
         self.has_given_up = false;
         assert_eq!(
             self.file.length(),
@@ -366,6 +445,8 @@ struct Anew<S: FileSystem> {
     replacement: Replacement<S>,
     sum: crc32fast::Hasher,
     index: Index,
+    digest: Digest,
+    order: Order,
     length: u64,
     records: u64,
 }
@@ -376,6 +457,8 @@ impl<S: FileSystem> Anew<S> {
             replacement: Replacement::begin(system, path)?,
             sum: crc32fast::Hasher::new(),
             index: Index::default(),
+            digest: Digest::default(),
+            order: Order::default(),
             length: 0,
             records: 0,
         })
@@ -391,6 +474,8 @@ impl<S: FileSystem> Anew<S> {
         self.length += line.len() as u64 + 1;
         let end = self.length;
         self.index.add(position, Extent { start, end });
+        self.digest.add_line(position, line);
+        self.order.add(position);
         Ok(())
     }
 }

@@ -8,12 +8,14 @@ use std::fmt;
 use std::path::Path;
 
 use super::accepted::AcceptedLog;
+use super::books::{Books, BooksLog};
 use super::checkpoints::{Checkpoints, Chosen};
 use super::files::{self, Doing, FileError, FileSystem};
 use super::identity::{self, Found, Identity};
 use super::outbox::Outbox;
 use super::repair::repair;
 use super::replica_file::ReplicaFile;
+use super::scrub::Scrub;
 use super::survey::{Survey, Viewpoint};
 use super::{Clock, Disk, DiskError, Paths};
 use crate::checkpoint::Snapshot;
@@ -139,9 +141,7 @@ pub fn open<S: FileSystem>(
     options: Options,
 ) -> Result<(Disk<S>, Restart, Story), DiskError> {
     let paths = Paths::new(data_dir, id);
-    files::make_folder(system, &paths.replicas)?;
-    files::make_folder(system, &paths.own)?;
-    let checkpoints = Checkpoints::open(system, &paths, id)?;
+    let checkpoints = checkpoints(system, &paths, id)?;
     let chosen = choose(&checkpoints, options.restore)?;
     let (snapshot, mut warnings) = (chosen.snapshot, chosen.warnings);
     let mut generation = generation(system, &paths, &checkpoints, &mut warnings)?;
@@ -150,8 +150,9 @@ pub fn open<S: FileSystem>(
         snapshot: snapshot.as_ref(),
         recover: options.recover >= RecoverLevel::Own,
     };
-    let (mut survey, set_aside) = surveyed(system, &paths, view, &mut generation, &mut warnings)?;
+    let (books, survey, set_aside) = with_books(system, &paths, view, &mut generation, &mut warnings)?;
     let rolled = Rolled::back(&survey.present, view);
+    let digest = survey.digest_of_state(view);
     warnings.extend(doubts(&snapshot, &survey, generation, (options.clock_us)()));
     let (outbox, waiting) = Outbox::open(system, &paths.outbox(), |id| survey.ids.contains(id))?;
     warnings.extend(waiting.warnings);
@@ -181,7 +182,7 @@ pub fn open<S: FileSystem>(
         held: rolled.state.clone(),
         out_of_order: survey.out_of_order,
         ids: survey.ids.clone(),
-        digest: std::mem::take(&mut survey.digest),
+        digest,
         high: survey.high,
         outbox: waiting.lines,
         name,
@@ -190,6 +191,8 @@ pub fn open<S: FileSystem>(
     };
     let disk = Disk {
         system: system.clone(),
+        books,
+        scrub: Scrub::new(survey.read_from, survey.sum_before, generation),
         replica: ReplicaFile::open(system, &paths.replica(), survey, &rolled.state)?,
         paths,
         id,
@@ -200,6 +203,13 @@ pub fn open<S: FileSystem>(
         generation,
     };
     Ok((disk, restart, story))
+}
+
+/// The folders, made where they are missing, and the checkpoints in them.
+fn checkpoints<S: FileSystem>(system: &S, paths: &Paths, id: NodeId) -> Result<Checkpoints<S>, DiskError> {
+    files::make_folder(system, &paths.replicas)?;
+    files::make_folder(system, &paths.own)?;
+    Ok(Checkpoints::open(system, paths, id)?)
 }
 
 /// The checkpoint to go back to.
@@ -235,27 +245,61 @@ fn generation<S: FileSystem>(
     }
 }
 
-/// Surveys the replica, repairing it first if need be. Returns also how many lines were set aside.
-fn surveyed(
-    system: &impl FileSystem,
+/// Surveys the replica with the help of its books. Returns also how many lines were set aside.
+fn with_books<S: FileSystem>(
+    system: &S,
     paths: &Paths,
     view: Viewpoint<'_>,
     generation: &mut u64,
     warnings: &mut Vec<String>,
+) -> Result<(BooksLog<S>, Survey, u64), DiskError> {
+    let (mut log, books) = BooksLog::open(system, &paths.books())?;
+    let (survey, set_aside) = surveyed(system, paths, view, books, generation, warnings)?;
+    if survey.read_from == 0 {
+        // They are missing, or of another file.
+        log.forget();
+    }
+    Ok((log, survey, set_aside))
+}
+
+/// Surveys the replica, repairing it first if need be. Returns also how many lines were set aside.
+pub(super) fn surveyed(
+    system: &impl FileSystem,
+    paths: &Paths,
+    view: Viewpoint<'_>,
+    books: Option<Books>,
+    generation: &mut u64,
+    warnings: &mut Vec<String>,
 ) -> Result<(Survey, u64), DiskError> {
     let path = paths.replica();
-    let survey = Survey::read(system, &path, view)?;
+    let survey = survey(system, &path, view, &books, *generation)?;
     if survey.trouble.is_none() {
         return Ok((survey, 0));
     }
     let set_aside = survey.trouble.set_aside();
     warnings.extend(repair(system, paths, &survey.trouble, generation)?);
-    let survey = Survey::read(system, &path, view)?;
+    let survey = self::survey(system, &path, view, &books, *generation)?;
     if !survey.trouble.is_none() {
         let reason = std::io::Error::other("it reads differently each time; its disk may be failing");
         return Err(FileError::at(&path, Doing::Read)(reason).into());
     }
     Ok((survey, set_aside))
+}
+
+/// Surveys the replica as it is: behind the books if they are of this generation, or else from its beginning.
+fn survey(
+    system: &impl FileSystem,
+    path: &Path,
+    view: Viewpoint<'_>,
+    books: &Option<Books>,
+    generation: u64,
+) -> Result<Survey, DiskError> {
+    let books = books.as_ref().filter(|books| books.mark.generation == generation);
+    let behind = books.map(|books| Survey::read_behind(system, path, view, books));
+    match behind.transpose()?.flatten() {
+        Some(survey) => Ok(survey),
+        None => Survey::read(system, path, view),
+    }
 }
 
 /// A rollback in numbers.
@@ -309,7 +353,8 @@ fn compared(snapshot: &Snapshot, survey: &Survey, generation: u64) -> Option<Str
              from others"
         ));
     }
-    let differs = survey.sum_at_checkpoint != Some(snapshot.digest);
+    // What lies before the books is compared when all of it has been read, by the scrub.
+    let differs = snapshot.length >= survey.read_from && survey.sum_at_checkpoint != Some(snapshot.digest);
     (snapshot.generation == generation && differs).then(|| {
         format!(
             "the replica is not the file that checkpoint {number} saw, though all its messages are there; \

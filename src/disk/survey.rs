@@ -1,18 +1,19 @@
 //! The survey: what a replica file holds and what is wrong with it, found in one reading from end to end.
 //!
-//! Memory grows with holes and damage, not with history. Nothing is changed here; `repair` does that. The whole
-//! file is read at each start, rather than only what follows the checkpoint: it is a second or so for a million
-//! messages, and the sets of positions and ids are needed anyway.
+//! Memory grows with holes and damage, not with history. Nothing is changed here; `repair` does that. With books of the
+//! replica only what was appended since them is read; what lies before is read in the background, by `scrub`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::DiskError;
-use super::files::FileSystem;
+use super::books::Books;
+use super::files::{self, FileError, FileSystem};
 use super::index::{Extent, Index};
 use super::lines::{extent_of, for_each_line, for_each_record, record_in};
 use crate::bugs::{self, Bug};
 use crate::checkpoint::Snapshot;
+use crate::replica::digest::BlockKey;
 use crate::replica::record::{RecordError, RecordView, VERSION, hash_line};
 use crate::replica::scan::RawLine;
 use crate::replica::{Content, Digest, IdSet, PositionSet};
@@ -45,13 +46,22 @@ pub struct Survey {
     pub sum: crc32fast::Hasher,
     /// The CRC-32 of as many bytes as the checkpoint names, if a line ends there.
     pub sum_at_checkpoint: Option<u32>,
-    /// The digest of what is in the state.
+    /// From where on the file was read; what is before is known from the books.
+    pub read_from: u64,
+    /// The CRC-32 of what is before.
+    pub sum_before: u32,
+    /// The digest of all that is present.
     pub digest: Digest,
+    /// The digest of what is in the state, if that is less.
+    in_state: Digest,
+    /// Blocks of what was read.
+    pub changed: BTreeSet<BlockKey>,
     /// Rooms of messages that the checkpoint lacks.
     pub rooms: BTreeSet<String>,
     /// Records that stand behind one that belongs behind them.
     pub out_of_order: u64,
-    highest: Option<Position>,
+    /// The highest position.
+    pub highest: Option<Position>,
     /// The highest number.
     pub high: Seq,
     /// The largest epoch.
@@ -111,10 +121,71 @@ impl Doubles {
 impl Survey {
     /// Reads a replica file; one that is not there is empty.
     pub fn read(system: &impl FileSystem, path: &Path, view: Viewpoint<'_>) -> Result<Survey, DiskError> {
-        let mut survey = Survey::default();
+        Survey::default().read_on(system, path, view)
+    }
+
+    /// Reads what was appended to a replica file since its books. None if they cannot be of this file, or do not tell the
+    /// state that is looked from.
+    pub fn read_behind(
+        system: &impl FileSystem,
+        path: &Path,
+        view: Viewpoint<'_>,
+        books: &Books,
+    ) -> Result<Option<Survey>, DiskError> {
+        let in_checkpoint =
+            |snapshot: &Snapshot| books.mark.present.difference(&snapshot.state.written).is_empty();
+        let told = view.recover || view.snapshot.is_some_and(in_checkpoint);
+        if !told || !ends_a_line(system, path, books.mark.length)? {
+            return Ok(None);
+        }
+        let survey = Survey::of_books(books, view.id);
+        survey.read_on(system, path, view).map(Some)
+    }
+
+    fn of_books(books: &Books, id: NodeId) -> Survey {
+        let Books { mark, digest, index } = books;
+        let rings = || mark.present.ranges().map(|(ring, ..)| ring);
+        let senders = mark.ids.senders().map(|(sender, _)| sender);
+        let lives = senders.chain(rings().map(|ring| ring.leader));
+        let own = lives.filter(|member| member.id == id);
+        Survey {
+            sum: crc32fast::Hasher::new_with_initial_len(mark.digest, mark.length),
+            read_from: mark.length,
+            sum_before: mark.digest,
+            out_of_order: mark.out_of_order,
+            highest: mark.present.last(),
+            high: mark
+                .present
+                .ranges()
+                .map(|(_, _, last)| last)
+                .max()
+                .unwrap_or_default(),
+            epoch: rings().map(|ring| ring.epoch).max().unwrap_or_default(),
+            incarnation: own.map(|member| member.incarnation).max().unwrap_or_default(),
+            in_state: digest.clone(),
+            digest: digest.clone(),
+            index: index.clone(),
+            ids: mark.ids.clone(),
+            present: mark.present.clone(),
+            ..Survey::default()
+        }
+    }
+
+    /// Goes on from what is known, to the end of the file.
+    fn read_on(
+        self,
+        system: &impl FileSystem,
+        path: &Path,
+        view: Viewpoint<'_>,
+    ) -> Result<Survey, DiskError> {
+        let mut survey = self;
         let checkpoint_length = view.snapshot.map(|snapshot| snapshot.length);
-        survey.note_sum(0, checkpoint_length);
-        for_each_line(system, path, Extent::ALL, |line| {
+        survey.note_sum(survey.read_from, checkpoint_length);
+        let behind = Extent {
+            start: survey.read_from,
+            ..Extent::ALL
+        };
+        for_each_line(system, path, behind, |line| {
             survey.sum.update(line.bytes);
             survey.sum.update(if line.newline { b"\n" } else { b"" });
             survey.note_sum(extent_of(&line).end, checkpoint_length);
@@ -137,6 +208,14 @@ impl Survey {
         Ok(survey)
     }
 
+    /// The digest of what is in the state.
+    pub fn digest_of_state(&self, view: Viewpoint<'_>) -> Digest {
+        match view.recover {
+            true => self.digest.clone(),
+            false => self.in_state.clone(),
+        }
+    }
+
     /// Remembers the sum if the file is as long as it was at the checkpoint here.
     fn note_sum(&mut self, length: u64, checkpoint_length: Option<u64>) {
         if checkpoint_length == Some(length) {
@@ -155,6 +234,7 @@ impl Survey {
             return;
         }
         self.index.add(position, extent_of(&line));
+        self.changed.insert(BlockKey::of(position));
         self.out_of_order += u64::from(Some(position) < self.highest);
         self.highest = self.highest.max(Some(position));
         self.high = self.high.max(position.seq);
@@ -167,8 +247,10 @@ impl Survey {
         let in_checkpoint = view
             .snapshot
             .is_some_and(|snapshot| snapshot.state.written.contains(position));
-        if in_checkpoint || view.recover {
-            self.digest.add_line(position, line.bytes);
+        let hash = hash_line(line.bytes);
+        self.digest.add_hash(position, hash);
+        if in_checkpoint && !view.recover {
+            self.in_state.add_hash(position, hash);
         }
         if !in_checkpoint && view.recover && self.rooms.len() < ROOMS_MAX {
             let content = [b"{", record.body, b"}"].concat();
@@ -194,6 +276,19 @@ struct Suspect {
     extent: Extent,
     id: MessageId,
     content: u64,
+}
+
+/// Whether a line of a file ends at this byte, as it does at its beginning.
+fn ends_a_line(system: &impl FileSystem, path: &Path, length: u64) -> Result<bool, FileError> {
+    if length == 0 {
+        return Ok(true);
+    }
+    let mut last = None;
+    files::copy(system, path, length - 1, length, |bytes| {
+        last = bytes.last().copied();
+        Ok(())
+    })?;
+    Ok(last == Some(b'\n'))
 }
 
 impl Doubles {

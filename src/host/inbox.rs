@@ -63,6 +63,7 @@ impl Inbox {
             Event::Stream(..) => &self.streams,
             Event::Command(_) => &self.commands,
             Event::Stored { .. } | Event::DiskFull { .. } | Event::Loaded { .. } => &self.urgent,
+            Event::Mended { .. } => &self.urgent,
             Event::Datagram { .. } | Event::PortClosed { .. } | Event::Timer => &self.urgent,
         };
         self.put(lane, Arrival::Event(event))

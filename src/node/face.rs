@@ -16,7 +16,7 @@ use std::net::SocketAddrV4;
 
 use bytes::Bytes;
 
-use crate::replica::{PositionSet, Record};
+use crate::replica::{Digest, PositionSet, Record};
 use crate::wire::seal::key::Keys;
 use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq, WallTime};
 
@@ -76,6 +76,16 @@ pub enum Event {
         load: LoadId,
         /// What was found, at most as many bytes as asked for (but at least one record if there is one).
         records: Vec<Record>,
+    },
+    /// The replica was found damaged while the node lives, and was repaired. It comes behind the answers to all that was
+    /// stored before.
+    Mended {
+        /// What is there no more.
+        lost: PositionSet,
+        /// The digest of what is in the state and there.
+        digest: Digest,
+        /// What the user should know.
+        warnings: Vec<String>,
     },
     /// Something happened on a stream to or from a peer.
     Stream(StreamId, StreamEvent),

@@ -13,6 +13,7 @@ mod disorder;
 pub mod face;
 mod hearing;
 mod leaving;
+mod mending;
 mod outbox;
 pub mod pulling;
 mod reconciling;
@@ -231,6 +232,11 @@ impl Node {
             Event::Stored { ticket, moved } => self.on_stored(now, ticket, &moved),
             Event::DiskFull { reason } => self.on_disk_full(reason),
             Event::Loaded { load, records } => self.on_loaded(now, load, records),
+            Event::Mended {
+                lost,
+                digest,
+                warnings,
+            } => self.on_mended(now, &lost, digest, warnings),
             Event::Stream(stream, event) => self.on_stream(now, stream, event),
             Event::Command(command) => self.on_command(now, command),
         }

@@ -149,6 +149,7 @@ impl<U: User> OrderOnly<U> {
             }
             Event::Timer | Event::Command(_) | Event::Stream(..) => {}
             Event::Stored { .. } | Event::DiskFull { .. } | Event::Loaded { .. } => {}
+            Event::Mended { .. } => {}
         }
         if self.ring.deadline().is_some_and(|at| at <= now) {
             self.ring.tick(now);

@@ -61,6 +61,16 @@ impl BlockKey {
         }
     }
 
+    /// The block of this number in a ring; none if the number is beyond the last.
+    pub fn numbered(ring: RingId, block: u64) -> Option<BlockKey> {
+        (block <= BLOCK_LAST).then_some(BlockKey { ring, block })
+    }
+
+    /// The block's number in its ring.
+    pub fn number(self) -> u64 {
+        self.block
+    }
+
     /// The block's ring.
     pub fn ring(self) -> RingId {
         self.ring
@@ -189,9 +199,20 @@ impl Digest {
     }
 
     /// Adds a record by its hash.
-    fn add_hash(&mut self, position: Position, hash: u64) {
+    pub fn add_hash(&mut self, position: Position, hash: u64) {
         let summary = self.blocks.entry(BlockKey::of(position)).or_default();
         *summary = summary.and(&Summary { count: 1, hash });
+    }
+
+    /// What a block holds; none that is not there.
+    pub fn block(&self, key: BlockKey) -> Option<Summary> {
+        self.blocks.get(&key).copied()
+    }
+
+    /// Puts a block in the place of what is there of it.
+    pub fn put(&mut self, key: BlockKey, summary: Summary) {
+        assert!(summary.count > 0, "no block without a record is kept");
+        self.blocks.insert(key, summary);
     }
 
     /// Takes a record out, which must be in the digest with this very content.

@@ -24,6 +24,18 @@ impl IdSet {
         self.senders.entry(id.sender).or_default().insert(id.counter)
     }
 
+    /// Adds the counters from `first` to `last`, inclusive, of a sender's life; none if `first` is above `last`.
+    pub fn insert_range(&mut self, sender: Member, first: u64, last: u64) {
+        if first <= last {
+            self.senders.entry(sender).or_default().insert_range(first, last);
+        }
+    }
+
+    /// The senders' lives with their counters, in order.
+    pub fn senders(&self) -> impl Iterator<Item = (Member, &Intervals)> {
+        self.senders.iter().map(|(member, counters)| (*member, counters))
+    }
+
     /// Whether the id is in the set.
     pub fn contains(&self, id: MessageId) -> bool {
         self.senders
@@ -84,6 +96,20 @@ mod tests {
         assert_eq!(ids.len(), 2);
         assert_eq!(ids.last_counter(id(1, 0).sender), 4);
         assert_eq!(ids.last_counter(id(3, 0).sender), 0);
+    }
+
+    #[test]
+    fn a_range_is_as_good_as_its_ids() {
+        let (mut ids, mut one_by_one) = (IdSet::new(), IdSet::new());
+        ids.insert_range(id(1, 0).sender, 4, 6);
+        ids.insert_range(id(2, 0).sender, 6, 4);
+        (4..=6).for_each(|counter| assert!(one_by_one.insert(id(1, counter))));
+        assert_eq!(ids, one_by_one);
+        let senders: Vec<_> = ids
+            .senders()
+            .map(|(member, counters)| (member, counters.len()))
+            .collect();
+        assert_eq!(senders, [(id(1, 0).sender, 3)]);
     }
 
     #[test]

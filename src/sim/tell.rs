@@ -155,6 +155,7 @@ pub fn event(event: &Event, node: &Node) -> String {
         Event::Stored { ticket, .. } => format!("stored {}", ticket.0),
         Event::DiskFull { reason } => format!("disk full: {reason}"),
         Event::Loaded { records, .. } => format!("loaded {}", records.len()),
+        Event::Mended { lost, .. } => format!("mended, {} lost", lost.len()),
         Event::Stream(stream, event) => format!("stream {}: {event:?}", stream.0),
         Event::Command(command) => format!("{command:?}"),
     }

@@ -13,7 +13,7 @@ use crate::host::files::{self, Os};
 use crate::node::face::Restart;
 use crate::words::NodeId;
 
-pub use crate::disk::{Clock, DiskError, End, Options, Outcome, Paths, Preview, Story};
+pub use crate::disk::{Clock, DiskError, End, Mended, Options, Outcome, Paths, Preview, Scrubbed, Story};
 pub use lock::Lock;
 pub use pump::{Answer, DiskPump, Work};
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
-use super::{Disk, Outcome};
+use super::{Disk, DiskError, Mended, Outcome, Scrubbed};
 use crate::host::files::FileError;
 use crate::node::face::{Event, Load, LoadId, Store, Ticket};
 
@@ -25,6 +25,10 @@ pub const WAITING_MAX: usize = 4096;
 const STUCK_MAX: usize = 4096;
 /// The most work in one batch: bounds how long a ticket waits for the sync.
 const BATCH_MAX: usize = 1024;
+/// How much of what a start did not read is read at once, and the pause after it: forty megabytes a second, which a chat
+/// does not notice.
+const SCRUB_BYTES: u64 = 4 << 20;
+const SCRUB_PAUSE: Duration = Duration::from_millis(100);
 /// How soon a full disk is tried again: a person who makes room sees the effect at once, and it costs nothing.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -114,14 +118,49 @@ struct Pump<A> {
 impl<A: FnMut(Answer)> Pump<A> {
     fn run(&mut self) -> Result<(), FileError> {
         while self.open {
-            match self.waiting.recv() {
+            match self.next_work() {
                 Ok(first) => self.batch(first)?,
-                Err(_) => self.open = false,
+                Err(RecvTimeoutError::Timeout) => self.scrub()?,
+                Err(RecvTimeoutError::Disconnected) => self.open = false,
             }
             while self.open && !self.stuck.is_empty() {
                 self.wait_for_room()?;
                 self.store(Vec::new())?;
             }
+        }
+        Ok(())
+    }
+
+    /// The next work; a timeout when there is none and something is to be scrubbed.
+    fn next_work(&self) -> Result<Work, RecvTimeoutError> {
+        match self.disk.is_scrubbing() {
+            true => self.waiting.recv_timeout(SCRUB_PAUSE),
+            false => self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// Reads on in what the start did not read.
+    fn scrub(&mut self) -> Result<(), FileError> {
+        match self.disk.scrub(SCRUB_BYTES) {
+            Ok(Scrubbed::More | Scrubbed::Done) => {}
+            Ok(Scrubbed::NoRoom(reason)) => {
+                log::warn!("{reason}; the replica is repaired when there is room")
+            }
+            Ok(Scrubbed::Mended(mended)) => {
+                let Mended {
+                    lost,
+                    digest,
+                    warnings,
+                } = mended;
+                (self.answer)(Answer::Event(Event::Mended {
+                    lost,
+                    digest,
+                    warnings,
+                }));
+            }
+            Err(DiskError::File(error)) => return Err(error),
+            // The next start refuses it, with this reason; what is written now is as good as ever.
+            Err(error) => log::warn!("{error}"),
         }
         Ok(())
     }

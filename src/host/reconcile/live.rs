@@ -167,6 +167,7 @@ impl Core for Live {
             | Event::Stored { .. }
             | Event::DiskFull { .. }
             | Event::Loaded { .. }
+            | Event::Mended { .. }
             | Event::Command(_) => {}
         }
         self.advance(now);

@@ -4,12 +4,13 @@
 //! found: a node acts on that, and others are told of it.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::Disk;
 use super::memory::{Fault, Memory};
-use crate::disk::files::FileError;
-use crate::disk::{self, DiskError, Options, Outcome, Story};
+use crate::disk::files::{Doing, FileError};
+use crate::disk::{self, DiskError, Options, Outcome, Scrubbed, Story};
 use crate::node::face::{Load, RecoverLevel, Restart, Store, Ticket};
 use crate::replica::Record;
 use crate::words::{MessageId, NodeId, Position};
@@ -342,10 +343,26 @@ impl Files {
 
 type Opened = (Open, Restart, Story, Vec<Record>);
 
-/// Reads all records as soon as the files are open.
+/// Reads all records as soon as the files are open and all that the start did not read has been scrubbed: what is lost is
+/// known before the node lives.
 fn opened_and_read(
-    (open, restart, story): (disk::Disk<Memory>, Restart, Story),
+    (mut open, mut restart, mut story): (disk::Disk<Memory>, Restart, Story),
 ) -> Result<Opened, DiskError> {
+    match open.scrub(u64::MAX)? {
+        Scrubbed::Done => {}
+        Scrubbed::More => unreachable!("all was to be read"),
+        Scrubbed::NoRoom(_) => {
+            let path = open.paths().replica();
+            let full = FileError::at(&path, Doing::Write)(ErrorKind::StorageFull.into());
+            return Err(DiskError::File(full));
+        }
+        Scrubbed::Mended(mended) => {
+            restart.held = restart.held.difference(&mended.lost);
+            restart.digest = mended.digest;
+            restart.ids = open.ids().clone();
+            story.warnings.extend(mended.warnings);
+        }
+    }
     let records = open.load(&Load {
         wanted: restart.held.clone(),
         bytes_max: usize::MAX,
