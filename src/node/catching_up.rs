@@ -14,7 +14,6 @@ use super::face::{Action, Notice, RecoverLevel, StreamAction, StreamEvent, Strea
 use super::pulling::{Next, Pull};
 use super::reconciling::{Place, Source};
 use crate::bugs::{self, Bug};
-use crate::replica::content::ContentView;
 use crate::replica::frames::Frame;
 use crate::words::{Member, NodeId, Time};
 
@@ -230,11 +229,10 @@ impl Node {
                 *self.refused.entry("position out of reach").or_default() += 1;
                 left_out = true;
             } else if !self.will_have(record.position) {
-                let content = record.content.clone();
-                let view = ContentView::from_bytes(&content);
-                self.accept_record(now, record, view.ok().as_ref().map(|view| &*view.room), None);
+                self.accept_record(now, record, None);
             }
         }
+        brought.rooms.iter().for_each(|room| self.learn_room(room));
         if let Some(session) = self.catching_up.session.as_mut().filter(|_| left_out) {
             session.pull.leave_out();
         }

@@ -3,9 +3,12 @@
 //! First everything is compared, from the whole down to the ranges that differ, then what is wanted is fetched in
 //! bounded portions. No I/O and no clock: who pulls carries the frames, a node as well as a reconciler.
 
+use std::collections::BTreeSet;
+
+use crate::replica::content::ContentView;
 use crate::replica::digest::{Digest, Range, Summary};
 use crate::replica::frames::{Frame, first_intervals};
-use crate::replica::{Content, PositionSet, Record};
+use crate::replica::{PositionSet, Record};
 
 /// How many ranges may wait to be compared.
 const RANGES_MAX: usize = 4_096;
@@ -45,6 +48,8 @@ pub enum Next {
 pub struct Brought {
     /// Records that were asked for, sound as far as they themselves tell.
     pub records: Vec<Record>,
+    /// The rooms in which they were said.
+    pub rooms: BTreeSet<String>,
     /// Lines that are no records.
     pub unreadable: u64,
 }
@@ -141,8 +146,11 @@ impl Pull {
                 continue;
             }
             taken = true;
-            if Content::from_bytes(&record.content).is_ok() {
+            if let Ok(view) = ContentView::from_bytes(&record.content) {
                 self.received += 1;
+                if !brought.rooms.contains(&*view.room) {
+                    brought.rooms.insert(view.room.into_owned());
+                }
                 brought.records.push(record);
             }
         }

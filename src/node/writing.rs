@@ -64,18 +64,24 @@ impl Node {
         }
         self.traces.step(now, id, Step::Delivered);
         self.traces.place(id, position);
-        self.accept_record(now, record, Some(&view.room), Some(position.seq));
+        self.learn_room(&view.room);
+        self.accept_record(now, record, Some(position.seq));
     }
 
-    /// A message is part of the state: told to the user, and written after its delay. `room` is where it was said, if that
-    /// was read.
-    pub(super) fn accept_record(
-        &mut self,
-        now: Time,
-        record: Record,
-        room: Option<&str>,
-        ring_seq: Option<Seq>,
-    ) {
+    /// Somebody spoke in this room.
+    pub(super) fn learn_room(&mut self, room: &str) {
+        if self.rooms.contains(room) {
+            return;
+        }
+        if self.rooms.len() < ROOMS_MAX {
+            self.rooms.insert(room.to_string());
+        } else {
+            self.at_limit("room not remembered");
+        }
+    }
+
+    /// A message is part of the state: told to the user, and written after its delay.
+    pub(super) fn accept_record(&mut self, now: Time, record: Record, ring_seq: Option<Seq>) {
         let known_at = self.unheld.get(&record.id).copied();
         if self.ring.has_quorum() && known_at == Some(record.position) {
             // A rest that is decided may be delivered again by a ring that adopts it.
@@ -91,13 +97,6 @@ impl Node {
                 self.ring.written(now, seq);
             }
             return;
-        }
-        if let Some(room) = room.filter(|room| !self.rooms.contains(*room)) {
-            if self.rooms.len() < ROOMS_MAX {
-                self.rooms.insert(room.to_string());
-            } else {
-                self.at_limit("room not remembered");
-            }
         }
         let own = record.id.sender.id == self.config.id;
         if own {
@@ -133,7 +132,8 @@ impl Node {
             && let Ok(view) = view
             && !self.ids.contains(id)
         {
-            self.accept_record(now, record, Some(&view.room), None);
+            self.learn_room(&view.room);
+            self.accept_record(now, record, None);
         }
     }
 
