@@ -319,6 +319,15 @@ impl<S: FileSystem> Replacement<S> {
             .map_err(FileError::at(&self.temporary, Doing::Write))
     }
 
+    /// Hands all bytes to the machine and makes them durable. It is not in the old one's place yet.
+    pub fn sync(&mut self) -> Result<(), FileError> {
+        self.flush()?;
+        self.out
+            .get_mut()
+            .sync_data()
+            .map_err(FileError::at(&self.temporary, Doing::Sync))
+    }
+
     /// Puts it in the old one's place: sync, rename, sync of the folder. Whatever has to be opened for that is
     /// open before anything changes.
     pub fn finish(mut self) -> Result<(), FileError> {

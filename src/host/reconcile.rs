@@ -11,6 +11,7 @@ mod rewrite;
 mod spool;
 mod targets;
 mod work;
+mod writer;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;

@@ -9,14 +9,15 @@
 //! the report names. Two ids under one position should not happen either; both are kept, since each is
 //! something that somebody said, and it is reported.
 //!
-//! The way. [`mod@survey`] reads a replica once, checks every line and counts. As far as the file is in order, it
-//! is merged where it stands; the rest goes through the sorter of `runs` into scratch space. [`fn@merge`] then
-//! reads all runs of all replicas side by side. Positions come upwards, so the first record of an id is the one
-//! to keep, and a compact set of the ids seen tells the others. Memory holds one line per run, the sorter's
-//! buffer and that set: it grows with lives and holes, not with messages. Where the bytes come from and go to
+//! The way. [`mod@survey`] reads a replica once, checks every line and counts. As far as the file is in order, or its
+//! lines stand [`near`] their places, it is merged where it stands; the rest goes through the sorter of `runs` into
+//! scratch space. [`fn@merge`] then reads all sections and runs of all replicas side by side. Positions come upwards, so the first record of an id is the one
+//! to keep, and a compact set of the ids seen tells the others. Memory holds one line per run or a window of them, the
+//! sorter's buffer and that set: it grows with lives and holes, not with messages. Where the bytes come from and go to
 //! is the host's business.
 
 pub mod merge;
+pub mod near;
 pub mod report;
 pub mod runs;
 pub mod streams;

@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::io::{self, BufRead};
 
+use super::near::Near;
 use crate::replica::Scan;
 use crate::replica::record::RecordView;
 use crate::words::{MessageId, Position};
@@ -21,21 +22,47 @@ pub struct Key {
 
 /// Lines of one replica in ascending order of their keys.
 pub struct Stream<R> {
-    scan: Scan<R>,
+    lines: Lines<R>,
     replica: usize,
+}
+
+/// Where lines come from.
+enum Lines<R> {
+    /// A section that is in order.
+    Ordered(Scan<R>),
+    /// One that is nearly so.
+    Near(Near<R>),
 }
 
 impl<R: BufRead> Stream<R> {
     /// Reads lines that belong to the replica of this index. Lines that are no records are passed over: the
     /// survey has counted them.
     pub fn new(replica: usize, input: R) -> Stream<R> {
-        let scan = Scan::new(input);
-        Stream { scan, replica }
+        let lines = Lines::Ordered(Scan::new(input));
+        Stream { lines, replica }
+    }
+
+    /// The same for lines that stand near their places.
+    pub fn near(replica: usize, input: R) -> Stream<R> {
+        let lines = Lines::Near(Near::new(input));
+        Stream { lines, replica }
+    }
+
+    /// The line that was read last, without its newline.
+    fn last_bytes(&self) -> &[u8] {
+        match &self.lines {
+            Lines::Ordered(scan) => scan.last_bytes(),
+            Lines::Near(near) => near.last_bytes(),
+        }
     }
 
     /// Reads the next record. Returns its key; none at the end.
     fn advance(&mut self) -> io::Result<Option<Key>> {
-        while let Some(raw) = self.scan.next_raw()? {
+        let scan = match &mut self.lines {
+            Lines::Ordered(scan) => scan,
+            Lines::Near(near) => return near.advance(),
+        };
+        while let Some(raw) = scan.next_raw()? {
             if let Ok(view) = raw.judge(RecordView::parse(raw.bytes)) {
                 let RecordView { id, position, .. } = view;
                 return Ok(Some(Key { position, id }));
@@ -82,7 +109,7 @@ impl<R: BufRead> Streams<R> {
         Some(Next {
             key,
             replica: stream.replica,
-            line: stream.scan.last_bytes(),
+            line: stream.last_bytes(),
         })
     }
 

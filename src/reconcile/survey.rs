@@ -1,12 +1,14 @@
-//! Reading one replica: every line checked and counted, and what is out of order handed to the sorter.
+//! Reading one replica: every line checked and counted, and what is far from its place handed to the sorter.
 
 use std::io::{self, BufRead};
+use std::ops::Range;
 
+use super::near::{Nearness, SECTIONS_MAX};
 use super::runs::{Scratch, Sorter};
 use super::streams::Key;
 use crate::replica::Scan;
 use crate::replica::record::{RecordError, RecordView};
-use crate::replica::scan::ScanError;
+use crate::replica::scan::{RawLine, ScanError};
 
 /// A line that is no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +43,10 @@ pub struct Survey {
     pub torn: bool,
     /// Whether the last line is a record that lacks only its newline.
     pub unended: bool,
-    /// The file is in order up to this offset; the records behind it went to the sorter.
+    /// The file is in order up to this offset.
     pub ordered_bytes: u64,
+    /// Sections behind that, in each of which lines stand near their places. The records behind these went to the sorter.
+    pub near: Vec<Range<u64>>,
     /// The first damaged lines, the torn tail among them.
     pub shown: Vec<Damage>,
 }
@@ -51,6 +55,29 @@ impl Survey {
     /// Whether the file is a sorted list of records and nothing else.
     pub fn is_canonical(&self) -> bool {
         self.out_of_order == 0 && self.damaged == 0 && !self.torn && !self.unended
+    }
+
+    /// Whether a record behind a disorder is near its place in one of the sections. Once they are all used up, there is no
+    /// nearness, and nothing stays.
+    fn stays(&mut self, nearness: &mut Option<Nearness>, key: Key, line: &RawLine<'_>) -> bool {
+        let Some(current) = nearness else {
+            return false;
+        };
+        let (start, end) = (line.offset, line.offset + line.length);
+        if let Some(section) = self.near.last_mut()
+            && current.take(key, line.bytes.len())
+        {
+            section.end = end;
+            return true;
+        }
+        if self.near.len() == SECTIONS_MAX {
+            *nearness = None;
+            return false;
+        }
+        *current = Nearness::default();
+        current.take(key, line.bytes.len());
+        self.near.push(start..end);
+        true
     }
 
     /// Counts a line that is no record.
@@ -69,6 +96,7 @@ impl Survey {
 /// Reads a replica file from its beginning.
 pub fn survey<S: Scratch>(input: impl BufRead, sorter: &mut Sorter<S>) -> Result<Survey, ScanError> {
     let (mut survey, mut highest) = (Survey::default(), None);
+    let mut nearness = Some(Nearness::default());
     let mut scan = Scan::new(input);
     let mut line = 0;
     while let Some(raw) = scan.next_raw()? {
@@ -98,10 +126,10 @@ pub fn survey<S: Scratch>(input: impl BufRead, sorter: &mut Sorter<S>) -> Result
         } else {
             survey.out_of_order += 1;
         }
-        if survey.out_of_order > 0 {
+        if survey.out_of_order == 0 {
+            survey.ordered_bytes = survey.bytes;
+        } else if !survey.stays(&mut nearness, key, &raw) {
             sorter.push(key, raw.bytes)?;
-        } else {
-            survey.ordered_bytes = raw.offset + raw.length;
         }
     }
     Ok(survey)
@@ -159,12 +187,39 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_behind_a_disorder_is_sorted() {
-        let (survey, scratch) = read(&file(&[1, 2, 5, 3, 4, 6]));
+    fn what_stands_near_its_place_behind_a_disorder_stays_where_it_is() {
+        let bytes = file(&[1, 2, 5, 3, 4, 6]);
+        let (survey, scratch) = read(&bytes);
         assert_eq!(survey.out_of_order, 2);
-        assert_eq!(survey.ordered_bytes, file(&[1, 2, 5]).len() as u64);
-        assert_eq!(scratch, file(&[3, 4, 6]));
-        assert!(!survey.is_canonical());
+        let ordered = file(&[1, 2, 5]).len() as u64;
+        assert_eq!(survey.ordered_bytes, ordered);
+        assert_eq!(survey.near, vec![ordered..bytes.len() as u64; 1]);
+        assert!(scratch.is_empty() && !survey.is_canonical());
+    }
+
+    #[test]
+    fn what_is_far_from_its_place_is_sorted_once_there_are_many_sections() {
+        // Each part begins below the one before it, and is longer than a window.
+        let long = "x".repeat(40_000);
+        let one = |seq: u64| record(seq, seq, &long);
+        let part = |part: u64| (1..=40).map(move |n| 1_000 - 100 * part + n);
+        let parts = 1 + SECTIONS_MAX as u64;
+        let mut bytes = Vec::new();
+        let mut begins = Vec::new();
+        for seq in (0..=parts).flat_map(part) {
+            begins.push(bytes.len() as u64);
+            one(seq).write_line(&mut bytes);
+        }
+        let mut sorter = Sorter::new(Vec::new());
+        let survey = survey(&bytes[..], &mut sorter).unwrap();
+        let begin = |part: usize| begins[40 * part];
+        assert_eq!(survey.ordered_bytes, begin(1));
+        let sections: Vec<Range<u64>> = (1..=SECTIONS_MAX)
+            .map(|part| begin(part)..begin(part + 1))
+            .collect();
+        assert_eq!(survey.near, sections);
+        let behind = &bytes[begin(SECTIONS_MAX + 1) as usize..];
+        assert_eq!(sorter.finish().unwrap().scratch, behind);
     }
 
     #[test]

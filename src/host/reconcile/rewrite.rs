@@ -1,17 +1,20 @@
 //! Writing replicas anew, and setting aside what is taken out of them.
 //!
-//! First everything is written beside the replicas, then the files set aside are synced, then one replica after
-//! the other is put in place. Whatever goes wrong on the way, each replica is the old one or the new one, and
-//! what the new one lacks is set aside already. The next run does what this one left.
+//! First everything is written beside the replicas, by a thread each (`writer`), and made durable there; then the
+//! files set aside are synced, then one replica after the other is put in place. Whatever goes wrong on the way, each
+//! replica is the old one or the new one, and what the new one lacks is set aside already. The next run does what this
+//! one left.
 #![allow(clippy::disallowed_methods)] // A file set aside gets a name that no file has yet.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::ReconcileError;
 use super::targets::Target;
+use super::writer::{BLOCK_BYTES, Writer};
 use crate::host::disk::{Paths, raise_generation};
 use crate::host::files::{self, Doing, FileError, Replacement};
 use crate::reconcile::Sink;
@@ -25,7 +28,7 @@ pub struct Rewrite {
     path: PathBuf,
     /// The node's files, if the replica is a node's.
     node: Option<Paths>,
-    replacement: Replacement,
+    writer: Writer,
     damaged: Aside,
     conflicts: Aside,
 }
@@ -34,10 +37,11 @@ impl Rewrite {
     /// Begins to write a replica anew.
     pub fn begin(target: &Target) -> Result<Rewrite, ReconcileError> {
         let path = &target.path;
+        let replacement = Replacement::begin(&files::Os, path)?;
         Ok(Rewrite {
             path: path.clone(),
             node: target.paths(),
-            replacement: Replacement::begin(&files::Os, path)?,
+            writer: Writer::start(replacement).map_err(ReconcileError::Merging)?,
             damaged: Aside::new(path, "damaged"),
             conflicts: Aside::new(path, "conflict"),
         })
@@ -60,10 +64,30 @@ impl Rewrite {
         }
     }
 
+    /// Waits until the new version is durable beside the old one.
+    fn written(mut self) -> Result<Written, FileError> {
+        Ok(Written {
+            replacement: self.writer.end()?,
+            path: self.path,
+            node: self.node,
+            asides: [self.damaged, self.conflicts],
+        })
+    }
+}
+
+/// The new version of one replica, complete and durable, not in place yet.
+pub struct Written {
+    path: PathBuf,
+    node: Option<Paths>,
+    replacement: Replacement,
+    asides: [Aside; 2],
+}
+
+impl Written {
     /// Puts the new version in place. Returns the files in which lines were set aside.
     pub fn finish(self) -> Result<Vec<PathBuf>, ReconcileError> {
         let mut asides = Vec::new();
-        for aside in [self.damaged, self.conflicts] {
+        for aside in self.asides {
             asides.extend(aside.finish()?);
         }
         if !asides.is_empty() {
@@ -79,30 +103,55 @@ impl Rewrite {
 }
 
 /// The new versions of the replicas that need one: a merge's sink.
-pub struct Rewrites(pub Vec<Option<Rewrite>>);
+pub struct Rewrites {
+    rewrites: Vec<Option<Rewrite>>,
+    /// What is gathered for the next block.
+    pending: Vec<u8>,
+}
 
 impl Rewrites {
-    /// Hands everything to the machine, so that a full disk is met before the first replica is replaced.
-    pub fn flush(&mut self) -> Result<(), FileError> {
-        let mut rewrites = self.0.iter_mut().flatten();
-        rewrites.try_for_each(|rewrite| rewrite.replacement.flush())
+    /// Nothing written yet, and none for a replica that needs no new version.
+    pub fn new(rewrites: Vec<Option<Rewrite>>) -> Rewrites {
+        Rewrites {
+            rewrites,
+            pending: Vec::new(),
+        }
+    }
+
+    /// Waits until all of them are durable, so that a full disk is met before the first replica is replaced.
+    pub fn written(mut self) -> Result<Vec<Option<Written>>, FileError> {
+        self.hand_on()?;
+        let rewrites = self.rewrites.into_iter();
+        rewrites
+            .map(|rewrite| rewrite.map(Rewrite::written).transpose())
+            .collect()
+    }
+
+    /// Hands what was gathered to all who write.
+    fn hand_on(&mut self) -> Result<(), FileError> {
+        let block = Arc::new(std::mem::replace(
+            &mut self.pending,
+            Vec::with_capacity(BLOCK_BYTES),
+        ));
+        let mut rewrites = self.rewrites.iter_mut().flatten();
+        rewrites.try_for_each(|rewrite| rewrite.writer.write(Arc::clone(&block)))
     }
 }
 
 impl Sink for Rewrites {
     fn keep(&mut self, line: &[u8]) -> io::Result<()> {
-        for rewrite in self.0.iter_mut().flatten() {
-            let replacement = &mut rewrite.replacement;
-            replacement.write(line).map_err(io::Error::other)?;
-            replacement.write(b"\n").map_err(io::Error::other)?;
+        if self.pending.len() + line.len() + 1 > BLOCK_BYTES {
+            self.hand_on().map_err(io::Error::other)?;
         }
+        self.pending.extend_from_slice(line);
+        self.pending.push(b'\n');
         Ok(())
     }
 
     fn set_aside(&mut self, replica: usize, line: &[u8]) -> io::Result<()> {
         // A replica without a new version loses no line: then the merge's counts say that it needs one, and
         // all of this is thrown away.
-        let Some(rewrite) = &mut self.0[replica] else {
+        let Some(rewrite) = &mut self.rewrites[replica] else {
             return Ok(());
         };
         let aside = &mut rewrite.conflicts;
@@ -199,7 +248,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("node-3.jsonl");
         std::fs::write(&path, "old").unwrap();
-        let mut rewrites = Rewrites(vec![Some(Rewrite::begin(&target(&path)).unwrap()), None]);
+        let mut rewrites = Rewrites::new(vec![Some(Rewrite::begin(&target(&path)).unwrap()), None]);
         rewrites.keep(b"new").unwrap();
         rewrites.set_aside(0, b"loser").unwrap();
         assert_eq!(names(folder.path()).len(), 3);
@@ -228,7 +277,7 @@ mod tests {
             for damage in lines {
                 rewrite.set_damage_aside(&old, damage).unwrap();
             }
-            let asides = rewrite.finish().unwrap();
+            let asides = rewrite.written().unwrap().finish().unwrap();
             assert_eq!(
                 asides,
                 [folder.path().join(format!("node-3.damaged-{round}.jsonl"))]

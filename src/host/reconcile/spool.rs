@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::ProgressBar;
 
@@ -90,7 +91,9 @@ fn elsewhere(error: io::Error) -> io::Result<File> {
 
 /// A file in a folder, without a name.
 fn nameless(folder: &Path) -> io::Result<File> {
-    let path = folder.join(format!(".reconciler-{}.scratch", std::process::id()));
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let path = folder.join(format!(".reconciler-{}-{number}.scratch", std::process::id()));
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create_new(true).mode(0o600);
     let file = options.open(&path).map_err(|error| {

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, BufReader};
-use std::ops::Range;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -15,6 +16,7 @@ use super::spool::{FileScratch, Section, section};
 use super::targets::Target;
 use crate::host::disk::Lock;
 use crate::host::files;
+use crate::host::machine;
 use crate::host::terminal::visible;
 use crate::reconcile::merge::CountOnly;
 use crate::reconcile::report;
@@ -27,6 +29,9 @@ use crate::replica::scan::ScanError;
 
 /// From how many bytes on the work is long enough for a progress bar.
 const PROGRESS_BYTES_MIN: u64 = 32 * 1024 * 1024;
+
+/// Replicas that are surveyed side by side: each takes memory to sort in.
+const SURVEYS_MAX: usize = 4;
 
 /// A replica, locked and surveyed.
 pub(super) struct Replica {
@@ -92,20 +97,20 @@ impl Work {
         Ok(())
     }
 
-    /// Reads every replica, and sorts what is out of order.
+    /// Reads every replica, some of them side by side, and sorts what is out of order.
     pub(super) fn survey(&mut self) -> Result<(), ReconcileError> {
         self.show_progress();
-        for replica in &mut self.replicas {
-            let path = &replica.target.path;
-            let unreadable = |error: ScanError| ReconcileError::Unreadable(path.clone(), error);
-            let Some(file) = &replica.file else {
-                continue;
-            };
-            let folder = path.parent().unwrap_or(Path::new("."));
-            let mut sorter = Sorter::new(FileScratch::new(folder, &self.progress));
-            let whole = section(file, 0..u64::MAX, &self.progress);
-            replica.survey = survey(whole, &mut sorter).map_err(unreadable)?;
-            replica.sorted = sorter.finish().map_err(|error| unreadable(error.into()))?;
+        let progress = &self.progress;
+        for some in self.replicas.chunks_mut(machine::cores().min(SURVEYS_MAX)) {
+            thread::scope(|scope| {
+                let survey = |replica| scope.spawn(move || Replica::survey(replica, progress));
+                let surveys: Vec<_> = some.iter_mut().map(survey).collect();
+                let ended = surveys
+                    .into_iter()
+                    .map(|survey| survey.join().unwrap_or_else(|panic| resume_unwind(panic)));
+                // All are waited for, and the first that failed is told of.
+                ended.fold(Ok(()), Result::and)
+            })?;
         }
         Ok(())
     }
@@ -149,7 +154,7 @@ impl Work {
         let mut rewrites = rewrites?;
         // What was pulled is a replica to the merge, and no file.
         rewrites.extend(self.pulled.iter().map(|_| None));
-        Ok(Rewrites(rewrites))
+        Ok(Rewrites::new(rewrites))
     }
 
     /// Merges all replicas.
@@ -173,20 +178,17 @@ impl Work {
     fn streams(&self) -> io::Result<Vec<Stream<BufReader<Section>>>> {
         let mut streams = Vec::new();
         for (index, replica) in self.replicas.iter().enumerate() {
-            let ordered = 0..replica.survey.ordered_bytes;
-            let ordered = replica
-                .file
-                .iter()
-                .map(|file| Ok(section(file, ordered.clone(), &self.progress)));
-            let scratch = &replica.sorted.scratch;
-            let runs = replica
-                .sorted
-                .runs
-                .iter()
-                .cloned()
-                .map(|run: Range<u64>| scratch.section(run));
-            for input in ordered.chain(runs) {
-                streams.push(Stream::new(index, input?));
+            if let Some(file) = &replica.file {
+                let survey = &replica.survey;
+                let ordered = section(file, 0..survey.ordered_bytes, &self.progress);
+                streams.push(Stream::new(index, ordered));
+                let near = survey.near.iter().cloned();
+                let near = near.map(|range| section(file, range, &self.progress));
+                streams.extend(near.map(|input| Stream::near(index, input)));
+            }
+            for run in replica.sorted.runs.iter().cloned() {
+                let input = replica.sorted.scratch.section(run)?;
+                streams.push(Stream::new(index, input));
             }
         }
         if let Some(Pulled { sorted, .. }) = &self.pulled {
@@ -244,6 +246,21 @@ impl Drop for Work {
 }
 
 impl Replica {
+    /// Reads the replica, and sorts what is out of order.
+    fn survey(&mut self, progress: &ProgressBar) -> Result<(), ReconcileError> {
+        let path = &self.target.path;
+        let unreadable = |error: ScanError| ReconcileError::Unreadable(path.clone(), error);
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut sorter = Sorter::new(FileScratch::new(folder, progress));
+        let whole = section(file, 0..u64::MAX, progress);
+        self.survey = survey(whole, &mut sorter).map_err(unreadable)?;
+        self.sorted = sorter.finish().map_err(|error| unreadable(error.into()))?;
+        Ok(())
+    }
+
     /// Begins to write the replica anew, with what is damaged in it set aside.
     fn begin_rewrite(&self) -> Result<Rewrite, ReconcileError> {
         let mut rewrite = Rewrite::begin(&self.target)?;
@@ -261,11 +278,9 @@ impl Replica {
 
 /// Puts the new versions in place, and says so in the report.
 fn finish(rewrites: Rewrites, report: &mut Report) -> Result<(), ReconcileError> {
-    let mut rewrites = rewrites;
-    rewrites.flush()?;
-    for (rewrite, report) in rewrites.0.into_iter().zip(&mut report.replicas) {
-        if let Some(rewrite) = rewrite {
-            report.set_aside = rewrite.finish()?.iter().map(|path| shown(path)).collect();
+    for (written, report) in rewrites.written()?.into_iter().zip(&mut report.replicas) {
+        if let Some(written) = written {
+            report.set_aside = written.finish()?.iter().map(|path| shown(path)).collect();
             report.result = report::Result::Rewritten;
         }
     }
