@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{Ended, Group, Node, piped, run};
+use support::{Ended, Group, Node, piped, run, wait_until};
 
 /// `node bench` with these words, its folder for temporary files being this one.
 fn bench(folder: &Path, words: &[&str]) -> Command {
@@ -202,6 +202,9 @@ fn a_benchmark_in_the_group_of_a_chat_does_not_touch_it() {
     check(&report(&other.join().unwrap()), 2);
     chat.say("only mine");
     chat.wait_texts(&["only mine"]);
+    wait_until("its own line in its replica", || {
+        !group.sorted_replica(9).is_empty()
+    });
     assert_eq!(group.sorted_replica(9).len(), 1);
     let rings = events_of(&chat, "ring");
     assert_eq!(rings, 1, "nobody joined: {}", chat.dump());
