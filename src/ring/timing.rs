@@ -8,7 +8,7 @@
 //! | commit and recovery without progress | T | 200 ms |
 //! | join sent again | T / 8 | 25 ms |
 //! | request sent again | T / 20, doubling up to T / 4 | 10 ms |
-//! | token sent again, while somebody waits | 4 × rotation, between T / 40 and T / 4, doubling | 5 ms |
+//! | token sent again, while somebody waits | 4 × the shortest recent rotation, between T / 40 and T / 4, doubling | 5 ms |
 //! | the same, while somebody lacks something and nobody waits | 4 × that | 20 ms |
 //! | chunks asked for again | T / 40, doubling up to T / 4 | 5 ms |
 //! | idle rest of a token | 1.25 T, at least 250 ms, for each member, all of them at the first: 4 passes a second | 750 ms for 3 |
@@ -27,6 +27,8 @@ pub struct Timing {
     token_timeout_us: u64,
     /// The longest of the recent rotations, fading.
     rotation_peak_us: u64,
+    /// The shortest of them, rising; 0 before the first.
+    rotation_low_us: u64,
     /// The last rotation.
     pub rotation_us: u64,
     last_visit: Option<Time>,
@@ -42,6 +44,7 @@ impl Timing {
         Timing {
             token_timeout_us,
             rotation_peak_us: 0,
+            rotation_low_us: 0,
             rotation_us: 0,
             last_visit: None,
         }
@@ -78,9 +81,10 @@ impl Timing {
         self.token_timeout_us / 20
     }
 
-    /// Before the first repetition of a token that somebody is in want of.
+    /// Before the first repetition of a token that somebody is in want of. A rotation in which something was lost says nothing
+    /// of how long one takes (Karn and Partridge, 1987), so the shortest recent one counts.
     pub fn token_again(&self) -> u64 {
-        (self.rotation_us * 4).clamp(self.token_timeout_us / 40, self.token_timeout_us / 4)
+        (self.rotation_low_us * 4).clamp(self.token_timeout_us / 40, self.token_timeout_us / 4)
     }
 
     /// Before chunks are asked for again.
@@ -143,6 +147,11 @@ impl Timing {
     pub fn visited(&mut self, now: Time, asked_at: Option<Time>) {
         if let (Some(last), Some(asked_at)) = (self.last_visit, asked_at) {
             self.rotation_us = now.since_us(last.max(asked_at));
+            let risen = match self.rotation_low_us {
+                0 => u64::MAX,
+                low => low + low / 4 + 1,
+            };
+            self.rotation_low_us = risen.min(self.rotation_us);
             let faded = self.rotation_peak_us - self.rotation_peak_us / 16;
             let counted = self.rotation_us.min(self.token_timeout_us * 2);
             self.rotation_peak_us = faded.max(counted);
@@ -153,7 +162,7 @@ impl Timing {
     /// A new ring begins: its rotation is not known yet.
     pub fn forget_rotation(&mut self) {
         self.last_visit = None;
-        self.rotation_us = 0;
+        (self.rotation_us, self.rotation_low_us) = (0, 0);
     }
 }
 
@@ -243,6 +252,22 @@ mod tests {
         assert_eq!(after(1_000).token_again(), 5_000);
         assert_eq!(after(2_000).token_again(), 8_000);
         assert_eq!(after(90_000).token_again(), 50_000);
+    }
+
+    #[test]
+    fn a_rotation_in_which_something_was_lost_hardly_delays_the_next_repetition() {
+        let mut timing = after(2_000);
+        let mut now = Time(1_002_000);
+        let mut visit = |rotation_us: u64| {
+            now = now.after_us(rotation_us);
+            timing.visited(now, Some(Time(0)));
+            timing.token_again()
+        };
+        assert_eq!(visit(40_000), 4 * 2_501);
+        assert_eq!(visit(1_500), 6_000);
+        // Rotations that stay long are believed before long.
+        let believed = (0..20).position(|_| visit(10_000) == 40_000);
+        assert_eq!(believed, Some(8));
     }
 
     #[test]
