@@ -368,7 +368,7 @@ impl Ring {
                 hop: state.hop,
             };
             self.multicast(Body::Request(request.clone()));
-            self.request_at_ports(&request, repeat.pause_us > self.timing.request_again());
+            self.request_at_ports(&request, repeat.times > 0);
             self.deadlines.request_again = Some(repeat.again(now, self.timing.again_max()));
         }
     }

@@ -7,7 +7,7 @@
 //! | consensus (the silent count as failed) | T / 2 | 100 ms |
 //! | commit and recovery without progress | T | 200 ms |
 //! | join sent again | T / 8 | 25 ms |
-//! | request sent again | T / 20, doubling up to T / 4 | 10 ms |
+//! | request sent again | as the token, while somebody waits | 5 ms |
 //! | token sent again, while somebody waits | 4 × the shortest recent rotation, between T / 40 and T / 4, doubling | 5 ms |
 //! | the same, while somebody lacks something and nobody waits | 4 × that | 20 ms |
 //! | chunks asked for again | T / 40, doubling up to T / 4 | 5 ms |
@@ -76,9 +76,9 @@ impl Timing {
         self.token_timeout_us / 8
     }
 
-    /// Before the first repetition of a request.
+    /// Before the first repetition of a request: it is answered as soon as the token can be here.
     pub fn request_again(&self) -> u64 {
-        self.token_timeout_us / 20
+        self.token_again()
     }
 
     /// Before the first repetition of a token that somebody is in want of. A rotation in which something was lost says nothing
@@ -173,6 +173,8 @@ pub struct Repeat {
     pub at: Time,
     /// The pause after that.
     pub pause_us: u64,
+    /// How many there were before it.
+    pub times: u32,
 }
 
 impl Repeat {
@@ -181,12 +183,17 @@ impl Repeat {
         Repeat {
             at: now.after_us(pause_us),
             pause_us,
+            times: 0,
         }
     }
 
     /// The one after it, at most `pause_max_us` later.
     pub fn again(self, now: Time, pause_max_us: u64) -> Repeat {
-        Repeat::first(now, (self.pause_us * 2).min(pause_max_us.max(self.pause_us)))
+        let pause_us = (self.pause_us * 2).min(pause_max_us.max(self.pause_us));
+        Repeat {
+            times: self.times.saturating_add(1),
+            ..Repeat::first(now, pause_us)
+        }
     }
 }
 
@@ -202,7 +209,7 @@ mod tests {
         assert_eq!(timing.consensus(), 100_000);
         assert_eq!(timing.forming(), 200_000);
         assert_eq!(timing.join_again(), 25_000);
-        assert_eq!(timing.request_again(), 10_000);
+        assert_eq!(timing.request_again(), 5_000);
         assert_eq!(timing.token_again(), 5_000);
         assert_eq!(timing.nack_again(), 5_000);
         assert_eq!(timing.again_max(), 50_000);
@@ -251,6 +258,7 @@ mod tests {
     fn a_token_is_sent_again_after_four_rotations_within_bounds() {
         assert_eq!(after(1_000).token_again(), 5_000);
         assert_eq!(after(2_000).token_again(), 8_000);
+        assert_eq!(after(2_000).request_again(), 8_000);
         assert_eq!(after(90_000).token_again(), 50_000);
     }
 
@@ -310,5 +318,6 @@ mod tests {
         let third = second.again(Time(300), 25);
         assert_eq!((third.at, third.pause_us), (Time(325), 25));
         assert_eq!(third.again(Time(400), 7).pause_us, 25);
+        assert_eq!([first, second, third].map(|repeat| repeat.times), [0, 1, 2]);
     }
 }

@@ -262,20 +262,20 @@ fn a_request_is_sent_again_while_something_is_wanted_first_to_the_port_where_the
         (multicast.len(), to)
     };
     assert_eq!(asked(&mut ring, 0), (1, vec![]));
-    assert_eq!(asked(&mut ring, 9_999), (0, vec![]));
-    assert_eq!(asked(&mut ring, 10_000), (1, vec![3]));
-    assert_eq!(asked(&mut ring, 29_999), (0, vec![]));
-    assert_eq!(asked(&mut ring, 30_000), (1, vec![3, 4, 5, 2]));
+    assert_eq!(asked(&mut ring, 4_999), (0, vec![]));
+    assert_eq!(asked(&mut ring, 5_000), (1, vec![3]));
+    assert_eq!(asked(&mut ring, 14_999), (0, vec![]));
+    assert_eq!(asked(&mut ring, 15_000), (1, vec![3, 4, 5, 2]));
     let mut below_quorum = ring.clone();
     below_quorum.settings.quorum = 2;
     assert_eq!(
-        asked(&mut below_quorum, 70_000),
+        asked(&mut below_quorum, 35_000),
         (0, vec![]),
         "nothing is granted there"
     );
     ring.expected_offers = 0;
     assert_eq!(
-        asked(&mut ring, 70_000),
+        asked(&mut ring, 35_000),
         (0, vec![]),
         "nothing is wanted any more"
     );
