@@ -261,13 +261,18 @@ impl Story {
 
 /// Where the token is, once the victim is stopped: `Some(Some(hop))` if a survivor was seen passing it there,
 /// `Some(None)` if a survivor asked for it for long and was not given it; `None` if that is not clear yet. What the
-/// survivor told before its line of after the stop may be older than the stop, whenever it was read.
+/// survivor told before its line of after the stop may be older than the stop, whenever it was read; but for the request
+/// that it made for that line: while the line is being synced the token may come and go.
 fn where_it_went(stage: &Stage) -> Option<Option<u64>> {
     let told = &stage.player(BEFORE).told;
     let asked = told
         .iter()
         .position(|told| told.kind() == "pending" && told.text("text") == AFTER_THE_STOP)?;
-    let mut later = told[asked..].iter();
+    let before = told[..asked]
+        .iter()
+        .rposition(|told| ["request", "pending"].contains(&told.kind()));
+    let from = before.filter(|at| told[*at].kind() == "request").unwrap_or(asked);
+    let mut later = told[from..].iter();
     let to_victim = |told: &&Told| told.kind() == "pass" && told.number("to") == Some(VICTIM.into());
     if let Some(pass) = later.clone().find(to_victim) {
         return Some(pass.number("hop"));
