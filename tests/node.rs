@@ -521,3 +521,34 @@ fn a_node_that_can_open_no_more_files_waits_and_loses_nothing() {
     assert_eq!(node.wait_exit().code(), Some(0));
     assert_eq!(group.sorted_replica(1).len(), 3);
 }
+
+#[test]
+fn rot_that_a_start_did_not_read_is_repaired_while_the_node_lives() {
+    let group = Group::new();
+    let words = ["--delay", "0", "--checkpoint-every", "0"];
+    let mut nodes: Vec<_> = [1, 2].map(|id| group.start(id, &words)).into();
+    nodes.iter_mut().for_each(|node| node.wait_ring(&[1, 2]));
+    let texts = ["um", "dois", "tres", "quatro"];
+    texts.iter().for_each(|text| nodes[0].say(text));
+    nodes.iter_mut().for_each(|node| node.wait_texts(&texts));
+    wait_until("all is written", || group.sorted_replica(2).len() == texts.len());
+    nodes[1].end_input();
+    assert_eq!(nodes[1].wait_exit().code(), Some(0));
+    // Behind the checkpoint of its end a start has nothing to read.
+    let text = std::fs::read_to_string(group.replica(2)).unwrap();
+    std::fs::write(group.replica(2), text.replace("dois", "dais")).unwrap();
+    let mut again = group.start(2, &words);
+    let story = again.wait_for("its story", |event| event["type"] == "story");
+    assert_eq!((&story["held"], &story["set_aside"]), (&4.into(), &0.into()));
+    again.wait_for("a warning of what was found", |event| {
+        let text = event["text"].as_str().unwrap_or_default();
+        event["type"] == "warning" && text.contains("1 damaged lines, set aside")
+    });
+    wait_until("the other gives it again", || {
+        group.sorted_replica(2) == group.sorted_replica(1)
+    });
+    again.say("cinco");
+    again.wait_texts(&["cinco"]);
+    assert_eq!(again.times("dois"), 0, "nobody is told of it a second time");
+    assert_eq!(again.messages().len(), 1);
+}

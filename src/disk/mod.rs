@@ -220,9 +220,10 @@ impl<S: FileSystem> Disk<S> {
     }
 
     /// Takes the lines out of the replica whose messages stand at a lower position too, so that it has one line a
-    /// message as everybody else's has. Where there is no room for that, it is tried again before each checkpoint.
+    /// message as everybody else's has. Where there is no room for that, or damage may be in it that the scrub has yet to
+    /// find, it is tried again before each checkpoint.
     fn drop_given_up(&mut self) -> Result<(), FileError> {
-        if !self.replica.has_given_up() || bugs::on(Bug::GivenUpKept) {
+        if !self.replica.has_given_up() || self.is_scrubbing() || bugs::on(Bug::GivenUpKept) {
             return Ok(());
         }
         match self.rewrite(None) {

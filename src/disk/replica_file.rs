@@ -304,9 +304,9 @@ impl<S: FileSystem> ReplicaFile<S> {
                         let here = BlockKey::of(found.position) == block && wanted(found.position);
                         here.then(|| to(found));
                     }
-                    // Damage since the start, as by a failing disk: the next start sets it aside.
+                    // The scrub has not come here yet, or the damage came after it, as by a failing disk.
                     Err(error) => log::warn!(
-                        "{}, byte {}: {error}; start this node again to repair it",
+                        "{}, byte {}: {error}; it is repaired in the background, or at the next start",
                         self.file.path().display(),
                         line.offset
                     ),

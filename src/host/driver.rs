@@ -380,20 +380,17 @@ impl Driver {
 
     /// Carries out actions in order.
     fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), Last> {
-        let mut actions = actions.into_iter();
-        let mut next = actions.next();
-        while let Some(action) = next.take() {
+        let mut actions = actions.into_iter().peekable();
+        while let Some(action) = actions.next() {
             match action {
                 Action::Multicast(bytes) => {
                     // All that follow one another go to the machine at once.
                     let mut datagrams = vec![bytes];
-                    next = actions.next();
-                    while let Some(Action::Multicast(bytes)) = next {
+                    let is_another = |action: &Action| matches!(action, Action::Multicast(_));
+                    while let Some(Action::Multicast(bytes)) = actions.next_if(is_another) {
                         datagrams.push(bytes);
-                        next = actions.next();
                     }
                     self.multicast(&datagrams);
-                    continue;
                 }
                 Action::Unicast(to, bytes) => {
                     // What became of it is counted; a peer that is away is the protocol's business.
@@ -412,7 +409,6 @@ impl Driver {
                 Action::Notice(notice) => self.notices.tell(notice),
                 Action::Exit(exit) => return Err(Last::Exit(exit)),
             }
-            next = actions.next();
         }
         Ok(())
     }

@@ -11,7 +11,6 @@ use crate::words::{Epoch, MessageId, NodeId, Position, Seq, Time};
 const LIVES_MAX: usize = 1_000;
 /// How many steps of one life: a member more than once, after a move, and what comes on top is left out.
 const STEPS_MAX: usize = 1_024;
-
 /// How many steps a life has that is used again.
 const STEPS_USUAL: usize = 32;
 
@@ -29,8 +28,8 @@ pub(super) struct Traces {
     lives: BTreeMap<MessageId, Life>,
     places: BTreeMap<Position, MessageId>,
     order: VecDeque<MessageId>,
-    /// Emptied lives, of which there is at most one: the next one needs no new memory.
-    spare: Vec<Life>,
+    /// An emptied life: the next one needs no new memory.
+    spare: Option<Life>,
 }
 
 impl Traces {
@@ -40,7 +39,7 @@ impl Traces {
             Entry::Occupied(life) => life.into_mut(),
             Entry::Vacant(life) => {
                 self.order.push_back(id);
-                life.insert(self.spare.pop().unwrap_or_default())
+                life.insert(self.spare.take().unwrap_or_default())
             }
         };
         if life.steps.len() < STEPS_MAX {
@@ -64,7 +63,7 @@ impl Traces {
         }
         if life.steps.capacity() <= STEPS_USUAL {
             life.steps.clear();
-            self.spare.push(life);
+            self.spare = Some(life);
         }
     }
 

@@ -29,6 +29,8 @@ const BATCH_MAX: usize = 1024;
 /// does not notice.
 const SCRUB_BYTES: u64 = 4 << 20;
 const SCRUB_PAUSE: Duration = Duration::from_millis(100);
+/// How soon a repair is tried again that found no room: it reads the whole replica.
+const SCRUB_AGAIN: Duration = Duration::from_secs(60);
 /// How soon a full disk is tried again: a person who makes room sees the effect at once, and it costs nothing.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -71,6 +73,7 @@ impl DiskPump {
                 waiting,
                 answer,
                 stuck: Vec::new(),
+                scrub_at: Instant::now() + SCRUB_PAUSE,
                 ending: pump_ending,
                 open: true,
             };
@@ -109,6 +112,8 @@ struct Pump<A> {
     answer: A,
     /// Stores that found the disk full, in order.
     stuck: Vec<(Ticket, Store)>,
+    /// When to scrub, while there is something to scrub.
+    scrub_at: Instant,
     /// Set when nobody will hand over work any more, which a full channel would not show.
     ending: Arc<AtomicBool>,
     /// Whether more work can come.
@@ -120,8 +125,12 @@ impl<A: FnMut(Answer)> Pump<A> {
         while self.open {
             match self.next_work() {
                 Ok(first) => self.batch(first)?,
-                Err(RecvTimeoutError::Timeout) => self.scrub()?,
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => self.open = false,
+            }
+            // However much work there is, the scrub has its turns.
+            if self.disk.is_scrubbing() && self.scrub_at <= Instant::now() {
+                self.scrub()?;
             }
             while self.open && !self.stuck.is_empty() {
                 self.wait_for_room()?;
@@ -131,20 +140,23 @@ impl<A: FnMut(Answer)> Pump<A> {
         Ok(())
     }
 
-    /// The next work; a timeout when there is none and something is to be scrubbed.
+    /// The next work; a timeout when it is time to scrub.
     fn next_work(&self) -> Result<Work, RecvTimeoutError> {
         match self.disk.is_scrubbing() {
-            true => self.waiting.recv_timeout(SCRUB_PAUSE),
+            true => self.waiting.recv_deadline(self.scrub_at),
             false => self.waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
     }
 
-    /// Reads on in what the start did not read.
-    fn scrub(&mut self) -> Result<(), FileError> {
-        match self.disk.scrub(SCRUB_BYTES) {
+    /// Reads on in what the start did not read. False if that has to wait for room on the disk.
+    fn scrub(&mut self) -> Result<bool, FileError> {
+        let scrubbed = self.disk.scrub(SCRUB_BYTES);
+        let mut has_room = true;
+        match scrubbed {
             Ok(Scrubbed::More | Scrubbed::Done) => {}
             Ok(Scrubbed::NoRoom(reason)) => {
-                log::warn!("{reason}; the replica is repaired when there is room")
+                log::warn!("{reason}; the replica is repaired when there is room");
+                has_room = false;
             }
             Ok(Scrubbed::Mended(mended)) => {
                 let Mended {
@@ -161,6 +173,18 @@ impl<A: FnMut(Answer)> Pump<A> {
             Err(DiskError::File(error)) => return Err(error),
             // The next start refuses it, with this reason; what is written now is as good as ever.
             Err(error) => log::warn!("{error}"),
+        }
+        let pause = if has_room { SCRUB_PAUSE } else { SCRUB_AGAIN };
+        self.scrub_at = Instant::now() + pause;
+        Ok(has_room)
+    }
+
+    /// What is to be written anew is read to its end first: what is damaged in it is repaired, and told, as it would be by
+    /// and by.
+    fn scrub_before(&mut self, stores: &[(Ticket, Store)]) -> Result<(), FileError> {
+        let anew = |(_, store): &(Ticket, Store)| matches!(store, Store::Rewrite { .. });
+        if stores.iter().any(anew) {
+            while self.disk.is_scrubbing() && self.scrub()? {}
         }
         Ok(())
     }
@@ -184,6 +208,7 @@ impl<A: FnMut(Answer)> Pump<A> {
         let was_stuck = self.stuck.first().map(|(ticket, _)| *ticket);
         let mut batch = std::mem::take(&mut self.stuck);
         batch.extend(stores);
+        self.scrub_before(&batch)?;
         let Outcome {
             durable,
             moved,
@@ -248,7 +273,7 @@ impl<A: FnMut(Answer)> Pump<A> {
 mod tests {
     use super::*;
     use crate::host::disk::Options;
-    use crate::node::face::RecoverLevel;
+    use crate::node::face::{CheckpointState, RecoverLevel};
     use crate::replica::Record;
     use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq};
 
@@ -340,5 +365,70 @@ mod tests {
         assert!(answers.recv_timeout(PATIENCE).is_err(), "the thread is gone");
         let late = Work::Store(Ticket(2), Store::OutboxForget(vec![]));
         assert!(pump.try_send(late).is_err());
+    }
+
+    /// A folder whose replica of ten records is known from books, with a bit rotted in it.
+    fn rotten(folder: &tempfile::TempDir) {
+        let mut disk = open(folder);
+        let records: Vec<Record> = (1..=10).map(record).collect();
+        let state = CheckpointState {
+            ring: Some(record(1).position.ring),
+            delivered: Some(record(10).position),
+            written: records.iter().map(|record| record.position).collect(),
+            name: "ana".into(),
+            rooms: Vec::new(),
+            leaving: false,
+        };
+        let stores = [Store::Append(records), Store::Checkpoint(Box::new(state))];
+        let stores = stores
+            .into_iter()
+            .zip(1..)
+            .map(|(store, ticket)| (Ticket(ticket), store));
+        assert!(disk.execute(stores.collect()).unwrap().rest.is_empty());
+        let path = disk.paths().replica();
+        drop(disk);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_anew_is_scrubbed_first_and_what_is_lost_is_told_before() {
+        let folder = tempfile::tempdir().unwrap();
+        rotten(&folder);
+        let (sender, answers) = crossbeam_channel::unbounded();
+        let answer = move |answer| sender.send(answer).unwrap();
+        let pump = DiskPump::start(open(&folder), answer).unwrap();
+        let cut = record(10).position;
+        assert!(pump.send(Work::Store(Ticket(7), Store::Rewrite { cut })).is_ok());
+        let told = [(); 2].map(|()| answers.recv_timeout(PATIENCE).unwrap());
+        let [
+            Answer::Event(Event::Mended { lost, digest, .. }),
+            Answer::Event(Event::Stored { ticket, .. }),
+        ] = told
+        else {
+            panic!("mended, then stored, and not {told:?}")
+        };
+        assert_eq!((lost.len(), digest.records(), ticket), (1, 9, Ticket(7)));
+        assert_eq!(pump.finish().unwrap().last_records(20).unwrap().len(), 9);
+    }
+
+    #[test]
+    fn the_scrub_has_its_turns_however_much_work_there_is() {
+        let folder = tempfile::tempdir().unwrap();
+        rotten(&folder);
+        let (sender, answers) = crossbeam_channel::unbounded();
+        let answer = move |answer| sender.send(answer).unwrap();
+        let pump = DiskPump::start(open(&folder), answer).unwrap();
+        let until = Instant::now() + PATIENCE;
+        let is_mended = |answer: Answer| matches!(answer, Answer::Event(Event::Mended { .. }));
+        // The channel is kept full, so that no wait for work ever runs out.
+        let rest = || Work::Ask(Box::new(|_| std::thread::sleep(Duration::from_micros(100))));
+        while !answers.try_iter().any(is_mended) {
+            assert!(Instant::now() < until, "it never came to its turn");
+            assert!(pump.send(rest()).is_ok());
+        }
+        pump.finish().unwrap();
     }
 }

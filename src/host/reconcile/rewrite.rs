@@ -258,6 +258,34 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn a_writer_that_fails_says_why_and_leaves_the_old_replica() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node-3.jsonl");
+        std::fs::write(&path, "old").unwrap();
+        for blocks in [1, 40] {
+            std::os::unix::fs::symlink("/dev/full", folder.path().join("node-3.jsonl.new")).unwrap();
+            let mut rewrites = Rewrites::new(vec![Some(Rewrite::begin(&target(&path)).unwrap())]);
+            let line = vec![b'x'; BLOCK_BYTES - 1];
+            let kept = (0..blocks).try_for_each(|_| rewrites.keep(&line));
+            let reason = match kept {
+                Err(error) => error.to_string(),
+                Ok(()) => rewrites
+                    .written()
+                    .map(drop)
+                    .expect_err("the disk is full")
+                    .to_string(),
+            };
+            assert!(
+                reason.contains("node-3.jsonl.new") && reason.contains("No space"),
+                "{reason}"
+            );
+            assert_eq!(names(folder.path()), ["node-3.jsonl"]);
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
     fn files_set_aside_are_never_written_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("node-3.jsonl");
