@@ -7,5 +7,5 @@ pub mod books;
 pub mod seal;
 pub mod snapshot;
 
-pub use seal::{SealError, seal, seal_open, unseal};
+pub use seal::{SealError, is_sealed, seal, seal_behind, seal_open, unseal};
 pub use snapshot::Snapshot;

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::replica::record::sum_digits;
+
 /// How every sealed line begins.
 const HEAD: &[u8] = b"{\"v\":";
 /// What stands before the sum.
@@ -59,13 +61,24 @@ pub fn seal<T: Serialize>(object: &T) -> Vec<u8> {
 
 /// Seals the text of an object that lacks its closing brace; the line ends with a newline.
 pub fn seal_open(mut line: Vec<u8>) -> Vec<u8> {
-    assert!(line.starts_with(HEAD), "a sealed line says its version first");
-    let sum = crc32fast::hash(&line);
-    line.extend_from_slice(BEFORE_SUM);
-    line.extend_from_slice(format!("{sum:08x}").as_bytes());
-    line.extend_from_slice(AFTER_SUM);
-    line.push(b'\n');
+    seal_behind(&mut line, 0);
     line
+}
+
+/// Seals such a text that begins there, behind other lines.
+pub fn seal_behind(lines: &mut Vec<u8>, start: usize) {
+    let line = &lines[start..];
+    assert!(line.starts_with(HEAD), "a sealed line says its version first");
+    let sum = crc32fast::hash(line);
+    lines.extend_from_slice(BEFORE_SUM);
+    lines.extend_from_slice(&sum_digits(sum));
+    lines.extend_from_slice(AFTER_SUM);
+    lines.push(b'\n');
+}
+
+/// Whether a line, with or without its newline, is sealed and its sum is right.
+pub fn is_sealed(line: &[u8]) -> bool {
+    body_of(line.strip_suffix(b"\n").unwrap_or(line)).is_ok()
 }
 
 /// Reads a sealed line, with or without its newline: its sum first, then its version, then its fields.
@@ -93,7 +106,7 @@ fn body_of(line: &[u8]) -> Result<&[u8], SealError> {
         .and_then(|rest| rest.split_at_checked(rest.len().checked_sub(SUM_DIGITS)?))
         .and_then(|(rest, sum)| Some((rest.strip_suffix(BEFORE_SUM)?, sum)))
         .ok_or(SealError::Cut)?;
-    if format!("{:08x}", crc32fast::hash(body)).as_bytes() != sum {
+    if sum_digits(crc32fast::hash(body)) != sum {
         return Err(SealError::WrongSum);
     }
     Ok(body)

@@ -4,7 +4,6 @@
 //! its bytes go when all are forgotten, or when most are and they are many. Until then a start drops what it
 //! finds in the replica.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -13,11 +12,15 @@ use serde_json::value::RawValue;
 
 use super::files::{AppendFile, FileError, FileSystem};
 use super::{DiskError, sealed_log};
-use crate::checkpoint::{SealError, seal_open, unseal};
+use crate::checkpoint::{SealError, is_sealed, seal_behind, unseal};
+use crate::replica::ById;
+use crate::replica::record::put_id;
 use crate::words::MessageId;
 
 /// The version of the format.
 const VERSION: u64 = 1;
+/// How a line of this version begins.
+const HEAD: &[u8] = b"{\"v\":1,\"id\":\"";
 /// A file longer than this, and mostly dead, is written anew: small enough to read in no time at a start.
 pub const COMPACT_BYTES: u64 = 1 << 20;
 
@@ -32,7 +35,7 @@ struct Line<'a> {
 /// The outbox's file and which of its lines still count.
 pub struct Outbox<S: FileSystem> {
     file: AppendFile<S>,
-    live: BTreeMap<MessageId, u64>,
+    live: ById<u64>,
     live_bytes: u64,
 }
 
@@ -54,12 +57,12 @@ impl<S: FileSystem> Outbox<S> {
         let contents = sealed_log::read(system, path, parse)?;
         let mut outbox = Outbox {
             file: AppendFile::open(system, path)?,
-            live: BTreeMap::new(),
+            live: ById::new(),
             live_bytes: 0,
         };
         let mut lines = Vec::new();
         for ((id, content), length) in contents.lines {
-            if !in_replica(id) && !outbox.live.contains_key(&id) {
+            if !in_replica(id) && !outbox.live.contains(id) {
                 outbox.keep(id, length);
                 lines.push((id, content));
             }
@@ -75,11 +78,13 @@ impl<S: FileSystem> Outbox<S> {
     ) -> Result<(), FileError> {
         let (mut bytes, mut lengths) = (Vec::new(), Vec::new());
         for (id, content) in lines {
-            let mut line = format!("{{\"v\":{VERSION},\"id\":\"{id}\",\"content\":").into_bytes();
-            line.extend_from_slice(content);
-            let line = seal_open(line);
-            lengths.push((id, line.len() as u64));
-            bytes.extend_from_slice(&line);
+            let start = bytes.len();
+            bytes.extend_from_slice(HEAD);
+            put_id(&mut bytes, id);
+            bytes.extend_from_slice(b"\",\"content\":");
+            bytes.extend_from_slice(content);
+            seal_behind(&mut bytes, start);
+            lengths.push((id, (bytes.len() - start) as u64));
         }
         self.file.append(&bytes)?;
         lengths.into_iter().for_each(|(id, length)| self.keep(id, length));
@@ -94,7 +99,7 @@ impl<S: FileSystem> Outbox<S> {
     /// Forgets lines that are in the replica, durably.
     pub fn forget(&mut self, ids: &[MessageId]) {
         for id in ids {
-            self.live_bytes -= self.live.remove(id).unwrap_or(0);
+            self.live_bytes -= self.live.remove(*id).unwrap_or(0);
         }
     }
 
@@ -113,12 +118,25 @@ impl<S: FileSystem> Outbox<S> {
         } else if worth_it && self.live_bytes < length / 2 {
             let path = self.file.path().to_path_buf();
             let live = &self.live;
-            self.file = sealed_log::compact(self.file.system(), &path, |line| match parse(line) {
-                Ok((id, _)) => live.contains_key(&id),
+            self.file = sealed_log::compact(self.file.system(), &path, |line| match id_of(line) {
+                Ok(id) => live.contains(id),
                 Err(_) => true,
             })?;
         }
         Ok(())
+    }
+}
+
+/// Reads the id of a line; of one as [`Outbox::append`] writes it, without reading the rest.
+fn id_of(line: &[u8]) -> Result<MessageId, SealError> {
+    let written = |line: &[u8]| {
+        let id = line.strip_prefix(HEAD)?;
+        let id = &id[..memchr::memchr(b'"', id)?];
+        std::str::from_utf8(id).ok()?.parse().ok()
+    };
+    match written(line).filter(|_| is_sealed(line)) {
+        Some(id) => Ok(id),
+        None => parse(line).map(|(id, _)| id),
     }
 }
 
@@ -259,7 +277,7 @@ mod tests {
     fn a_line_of_a_newer_version_stops_the_start() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outbox.jsonl");
-        files::replace(&Os, &path, &seal_open(b"{\"v\":2".to_vec())).unwrap();
+        files::replace(&Os, &path, &crate::checkpoint::seal_open(b"{\"v\":2".to_vec())).unwrap();
         let error = Outbox::open(&Os, &path, |_| false).err().unwrap();
         assert_eq!(error.exit_code(), 7);
     }

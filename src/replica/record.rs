@@ -105,7 +105,7 @@ impl Record {
             .strip_prefix(b"{")
             .and_then(|rest| rest.strip_suffix(b"}"));
         let body = body.ok_or(RecordError::NotARecord("a content in braces"))?;
-        if content.contains(&b'\n') {
+        if memchr::memchr(b'\n', &content).is_some() {
             return Err(RecordError::NotARecord("a content on one line"));
         }
         check_from(body, id)?;
@@ -134,15 +134,11 @@ impl Record {
             .and_then(|rest| rest.strip_suffix(b"}"));
         let body = body.expect("a record's content is an object: Record::new checks it");
         // By hand, because each message passes here twice at every node: for its digest and for its file.
-        let (sender, leader) = (self.id.sender, ring.leader);
+        let leader = ring.leader;
         out.extend_from_slice(b"{\"v\":");
         put_number(out, VERSION);
         out.extend_from_slice(b",\"id\":\"");
-        put_numbers(
-            out,
-            b'-',
-            [sender.id.0.into(), sender.incarnation.0, self.id.counter],
-        );
+        put_id(out, self.id);
         out.extend_from_slice(b"\",\"ring\":\"");
         put_numbers(
             out,
@@ -155,10 +151,7 @@ impl Record {
         out.extend_from_slice(body);
         let sum = crc32fast::hash(&out[start..]);
         out.extend_from_slice(SUM_KEY);
-        let digits = (0..SUM_DIGITS)
-            .rev()
-            .map(|at| b"0123456789abcdef"[(sum >> (4 * at) & 15) as usize]);
-        out.extend(digits);
+        out.extend_from_slice(&sum_digits(sum));
         out.extend_from_slice(SUM_END);
         out.push(b'\n');
     }
@@ -181,6 +174,17 @@ impl Record {
     pub fn hash(&self) -> u64 {
         hash_line(&self.line())
     }
+}
+
+/// Writes an id as it is displayed, `3-1763680000000000-17`.
+pub fn put_id(out: &mut Vec<u8>, id: MessageId) {
+    let sender = id.sender;
+    put_numbers(out, b'-', [sender.id.0.into(), sender.incarnation.0, id.counter]);
+}
+
+/// A sum as it is written: eight lower-case hexadecimal digits.
+pub fn sum_digits(sum: u32) -> [u8; SUM_DIGITS] {
+    std::array::from_fn(|at| b"0123456789abcdef"[(sum >> (4 * (SUM_DIGITS - 1 - at)) & 15) as usize])
 }
 
 fn put_number(out: &mut Vec<u8>, number: u64) {
