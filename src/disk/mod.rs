@@ -69,6 +69,15 @@ pub struct Disk<S: FileSystem> {
     generation: u64,
 }
 
+/// What became of the records of an append.
+#[derive(Debug, Default)]
+pub struct Appended {
+    /// The messages of which there were two positions.
+    pub moved: Vec<Moved>,
+    /// The hash of each record's line.
+    pub hashes: Vec<u64>,
+}
+
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub struct Outcome {
@@ -76,6 +85,8 @@ pub struct Outcome {
     pub durable: Option<Ticket>,
     /// Messages that two positions were found of.
     pub moved: Vec<Moved>,
+    /// The hashes of the lines of all records in what was carried out, in their order.
+    pub hashes: Vec<u64>,
     /// Why the batch stopped before its end: the disk is full. Nothing of the operation it stopped at was kept.
     pub full: Option<String>,
     /// That operation and those after it, in order, to be tried again.
@@ -107,7 +118,7 @@ impl<S: FileSystem> Disk<S> {
                 last = Some(together);
                 continue;
             }
-            match self.apply(&store, &mut outcome.moved) {
+            match self.apply(&store, &mut outcome) {
                 Ok(()) => last = Some(ticket),
                 Err(error) if error.is_full() && bugs::on(Bug::FullTakenForDone) => last = Some(ticket),
                 Err(error) if error.is_full() => {
@@ -170,7 +181,7 @@ impl<S: FileSystem> Disk<S> {
         }
     }
 
-    fn apply(&mut self, store: &Store, moved: &mut Vec<Moved>) -> Result<(), FileError> {
+    fn apply(&mut self, store: &Store, outcome: &mut Outcome) -> Result<(), FileError> {
         match store {
             Store::Identity { incarnation, epoch } => {
                 let (incarnation, epoch) = (*incarnation, *epoch);
@@ -178,7 +189,11 @@ impl<S: FileSystem> Disk<S> {
             }
             Store::Outbox { id, content } => self.outbox.append([(*id, &content[..])].into_iter())?,
             Store::OutboxForget(ids) => self.outbox.forget(ids),
-            Store::Append(records) => moved.extend(self.replica.append(records)?),
+            Store::Append(records) => {
+                let appended = self.replica.append(records)?;
+                outcome.moved.extend(appended.moved);
+                outcome.hashes.extend(appended.hashes);
+            }
             Store::Checkpoint(state) => self.checkpoint(state)?,
             Store::Rewrite { cut } => self.rewrite(Some(*cut))?,
             Store::Accept(chunks) => self.accepted_log()?.accept(chunks)?,

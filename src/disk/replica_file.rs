@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
+use super::Appended;
 use super::books::block_of;
 use super::files::{AppendFile, Doing, FileError, FileSystem, Replacement};
 use super::index::{Extent, Index, blocks_between};
@@ -16,9 +17,11 @@ use crate::checkpoint::books::{Block, Mark};
 use crate::node::face::{Load, Moved};
 use crate::replica::digest::BlockKey;
 use crate::replica::record::hash_line;
-use crate::replica::{Digest, IdSet, PositionSet, Record};
+use crate::replica::{ById, Digest, IdSet, PositionSet, Record};
 use crate::words::{Epoch, MessageId, NodeId, Position, Seq};
 
+/// About what a line has beside its content.
+const LINE_BYTES_MORE: usize = 160;
 /// A rewrite holds about this much of the file in memory at once.
 const REWRITE_BYTES: usize = 4 << 20;
 
@@ -141,16 +144,23 @@ impl<S: FileSystem> ReplicaFile<S> {
     }
 
     /// Appends records with one write; if it fails, none is kept. A record that the file has is not written
-    /// again; of a message at two positions the lower one is kept. Returns the messages that had two.
-    pub fn append(&mut self, records: &[Record]) -> Result<Vec<Moved>, FileError> {
+    /// again; of a message at two positions the lower one is kept.
+    pub fn append(&mut self, records: &[Record]) -> Result<Appended, FileError> {
         let mut known = self.positions_of_known(records)?;
-        let (mut bytes, mut steps, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+        let length = |record: &Record| record.content.len() + LINE_BYTES_MORE;
+        let mut bytes = Vec::with_capacity(records.iter().map(length).sum());
+        let (mut steps, mut hashes) = (
+            Vec::with_capacity(records.len()),
+            Vec::with_capacity(records.len()),
+        );
+        let mut moved = Vec::new();
         for record in records {
             let (id, new) = (record.id, record.position);
-            let old = known.get(&id).copied();
+            let old = known.get(id).copied();
             match old {
                 Some(old) if old <= new => {
                     steps.push(Step::Had(old));
+                    hashes.push(record.hash());
                     if old < new {
                         moved.push(Moved {
                             id,
@@ -170,6 +180,7 @@ impl<S: FileSystem> ReplicaFile<S> {
                 }
                 None if self.present.contains(new) => {
                     steps.push(Step::Had(new));
+                    hashes.push(record.hash());
                     continue;
                 }
                 None => {}
@@ -178,13 +189,15 @@ impl<S: FileSystem> ReplicaFile<S> {
             record.write_line(&mut bytes);
             let end = self.file.length() + bytes.len() as u64;
             let line = &bytes[(start - self.file.length()) as usize..bytes.len() - 1];
-            steps.push(Step::Wrote(id, new, Extent { start, end }, hash_line(line)));
+            let hash = hash_line(line);
+            hashes.push(hash);
+            steps.push(Step::Wrote(id, new, Extent { start, end }, hash));
             known.insert(id, new);
         }
         self.file.append(&bytes)?;
         self.sum.update(&bytes);
         steps.into_iter().for_each(|step| self.apply(step));
-        Ok(moved)
+        Ok(Appended { moved, hashes })
     }
 
     fn apply(&mut self, step: Step) {
@@ -211,8 +224,8 @@ impl<S: FileSystem> ReplicaFile<S> {
 
     /// Where the file has messages that are to be appended. Reads the whole file, but only when a message comes
     /// under a position that the file lacks although it has the message: that is rare.
-    fn positions_of_known(&self, records: &[Record]) -> Result<BTreeMap<MessageId, Position>, FileError> {
-        let mut known = BTreeMap::new();
+    fn positions_of_known(&self, records: &[Record]) -> Result<ById<Position>, FileError> {
+        let mut known = ById::new();
         let strange =
             |record: &&Record| self.ids.contains(record.id) && !self.present.contains(record.position);
         let looked_for: Vec<MessageId> = records.iter().filter(strange).map(|record| record.id).collect();

@@ -145,7 +145,7 @@ impl Node {
             if asking.known.contains(&id) || self.knows(id) {
                 if let Some(line) = self
                     .outbox
-                    .get_mut(&id)
+                    .get_mut(id)
                     .filter(|l| l.state == LineState::Undecided)
                 {
                     line.state = LineState::Ordered;

@@ -63,6 +63,9 @@ pub enum Event {
         ticket: Ticket,
         /// Ids of which the file held another position already; the lower one is kept.
         moved: Vec<Moved>,
+        /// The hashes of the lines of all records in these operations, in their order, those that the file had included:
+        /// the disk makes the lines, and so the core need not.
+        hashes: Vec<u64>,
     },
     /// An append failed without harm (a full disk): nothing of this ticket was kept. The host tries again by
     /// itself and answers `Stored` when it works.

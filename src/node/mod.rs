@@ -9,6 +9,7 @@
 mod asking;
 mod catching_up;
 mod completing;
+mod delayed;
 mod disorder;
 pub mod face;
 mod hearing;
@@ -27,13 +28,13 @@ mod ticks;
 mod tracing;
 mod writing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use crate::replica::content::NAME_BYTES_MAX;
 use crate::replica::digest::Digest;
-use crate::replica::{IdSet, PositionSet, Record};
+use crate::replica::{ById, IdSet, PositionSet, Record};
 use crate::ring::{Ring, Settings};
 use crate::wire::seal::OVERHEAD_BYTES;
 use crate::words::{Epoch, Incarnation, Member, MessageId, Position, RingId, Seq, Time};
@@ -41,6 +42,7 @@ use crate::words::{Epoch, Incarnation, Member, MessageId, Position, RingId, Seq,
 use asking::Asking;
 use catching_up::CatchingUp;
 use completing::Completing;
+use delayed::Delayed;
 use disorder::Disorder;
 use face::{
     Action, CheckpointState, Command, Config, Event, Exit, LoadId, Notice, Restart, Store, StreamId, Ticket,
@@ -95,8 +97,8 @@ pub struct Node {
     /// The last message counter used in this life.
     counter: u64,
     last_ticket: Ticket,
-    after: BTreeMap<Ticket, AfterStore>,
-    outbox: BTreeMap<MessageId, Line>,
+    after: VecDeque<(Ticket, AfterStore)>,
+    outbox: ById<Line>,
     /// What is in the state, written and synced.
     held: PositionSet,
     digest: Digest,
@@ -104,10 +106,9 @@ pub struct Node {
     /// All ids in the replica file.
     ids: IdSet,
     /// Delivered and not yet held: by id.
-    unheld: BTreeMap<MessageId, Position>,
+    unheld: ById<Position>,
     /// When which record leaves the artificial delay.
-    delayed: BTreeMap<(Time, u64), Writing>,
-    delayed_count: u64,
+    delayed: Delayed,
     delivered: Option<Position>,
     rooms: BTreeSet<String>,
     name: String,
@@ -159,16 +160,15 @@ impl Node {
             dice: SmallRng::seed_from_u64(seed ^ 0x6e6f_6465),
             counter: 0,
             last_ticket: Ticket(0),
-            after: BTreeMap::new(),
-            outbox: BTreeMap::new(),
+            after: VecDeque::new(),
+            outbox: ById::new(),
             delivered: restart.held.last(),
             disorder: Disorder::found(restart.out_of_order, restart.held.last()),
             held: restart.held,
             digest: restart.digest,
             ids: restart.ids,
-            unheld: BTreeMap::new(),
-            delayed: BTreeMap::new(),
-            delayed_count: 0,
+            unheld: ById::new(),
+            delayed: Delayed::default(),
             rooms: restart.rooms.into_iter().collect(),
             name: config.name.clone(),
             names: BTreeMap::new(),
@@ -229,7 +229,11 @@ impl Node {
             Event::PortClosed { .. } if self.has_left() => {}
             Event::PortClosed { at } => self.ring.port_closed(now, at),
             Event::Timer => {}
-            Event::Stored { ticket, moved } => self.on_stored(now, ticket, &moved),
+            Event::Stored {
+                ticket,
+                moved,
+                hashes,
+            } => self.on_stored(now, ticket, &moved, hashes),
             Event::DiskFull { reason } => self.on_disk_full(reason),
             Event::Loaded { load, records } => self.on_loaded(now, load, records),
             Event::Mended {
@@ -251,11 +255,10 @@ impl Node {
 
     /// When [`Event::Timer`] is due.
     pub fn deadline(&self) -> Option<Time> {
-        let delayed = self.delayed.keys().next().map(|(at, _)| *at);
         let asking = self.asking.as_ref().map(Asking::deadline);
         let leaving = self.leaving.as_ref().and_then(leaving::Leaving::deadline);
         let own = [
-            delayed,
+            self.delayed.deadline(),
             self.checkpoint_at,
             asking,
             leaving,
@@ -366,22 +369,21 @@ impl Node {
         self.last_ticket = Ticket(self.last_ticket.0 + 1);
         self.actions.push(Action::Store(self.last_ticket, store));
         if let Some(after) = after {
-            self.after.insert(self.last_ticket, after);
+            self.after.push_back((self.last_ticket, after));
         }
         self.last_ticket
     }
 
-    fn on_stored(&mut self, now: Time, ticket: Ticket, moved: &[face::Moved]) {
+    fn on_stored(&mut self, now: Time, ticket: Ticket, moved: &[face::Moved], hashes: Vec<u64>) {
+        let mut hashes = hashes.into_iter();
         if self.disk_full.take().is_some() {
             self.notice(Notice::DiskRoom);
         }
-        let later = self.after.split_off(&Ticket(ticket.0 + 1));
-        let done = std::mem::replace(&mut self.after, later);
-        for after in done.into_values() {
+        while let Some((_, after)) = self.after.pop_front_if(|(at, _)| *at <= ticket) {
             match after {
                 AfterStore::Outbox(id) => self.line_is_pending(now, id),
                 AfterStore::Epoch(epoch) => self.ring.epoch_stored(now, epoch),
-                AfterStore::Append(records) => self.appended(now, records, moved),
+                AfterStore::Append(records) => self.appended(now, records, moved, &mut hashes),
                 AfterStore::Checkpoint => self.notice(Notice::Checkpointed),
                 AfterStore::LastCheckpoint => {
                     self.notice(Notice::Checkpointed);
@@ -458,13 +460,13 @@ impl Node {
 
     /// Whether this message is known here: in the replica file, on its way there, or in the repair buffer.
     fn knows(&self, id: MessageId) -> bool {
-        self.ids.contains(id) || self.unheld.contains_key(&id) || self.ring.buffers(id)
+        self.ids.contains(id) || self.unheld.contains(id) || self.ring.buffers(id)
     }
 
-    /// A record's place in the books once it is durable.
-    fn hold(&mut self, record: &Record) {
+    /// A record's place in the books once it is durable. `hash` is that of its line.
+    fn hold(&mut self, record: &Record, hash: u64) {
         if self.held.insert(record.position) {
-            self.digest.add(record);
+            self.digest.add_hash(record.position, hash);
         }
         self.ids.insert(record.id);
         self.change();

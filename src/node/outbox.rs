@@ -115,7 +115,7 @@ impl Node {
     pub(super) fn line_is_pending(&mut self, now: Time, id: MessageId) {
         let Some(line) = self
             .outbox
-            .get_mut(&id)
+            .get_mut(id)
             .filter(|line| line.state == LineState::Syncing)
         else {
             return;
@@ -158,7 +158,7 @@ impl Node {
     pub(super) fn offer_again(&mut self, now: Time, id: MessageId) {
         let Some(line) = self
             .outbox
-            .get_mut(&id)
+            .get_mut(id)
             .filter(|line| line.state == LineState::Undecided)
         else {
             return;
@@ -176,12 +176,12 @@ impl Node {
         let void: Vec<MessageId> = self
             .outbox
             .iter()
-            .filter(|(id, line)| self.is_void(**id, line.state, line.again))
-            .map(|(id, _)| *id)
+            .filter(|(id, line)| self.is_void(*id, line.state, line.again))
+            .map(|(id, _)| id)
             .collect();
         for id in void.into_iter().filter(|_| !bugs::on(Bug::VoidNotOffered)) {
             self.ring.withdraw(id);
-            if let Some(line) = self.outbox.get_mut(&id) {
+            if let Some(line) = self.outbox.get_mut(id) {
                 line.undecide();
             }
         }
@@ -203,6 +203,6 @@ impl Node {
             .outbox
             .iter()
             .filter(|(_, line)| line.state == LineState::Undecided);
-        undecided.map(|(id, _)| *id).collect()
+        undecided.map(|(id, _)| id).collect()
     }
 }

@@ -27,10 +27,9 @@ impl Node {
             Output::Unicast(to, body) => self.unicast(to, &body),
             Output::StoreEpoch(epoch) => self.store_epoch(epoch),
             Output::Stamped(id, position, hop) => {
-                self.traces.step(now, id, Step::Stamped(hop));
-                self.traces.place(id, position);
+                self.traces.step_at(now, id, Step::Stamped(hop), position);
                 self.follow(id, position);
-                if bugs::on(Bug::ForgotWhenStamped) && self.outbox.remove(&id).is_some() {
+                if bugs::on(Bug::ForgotWhenStamped) && self.outbox.remove(id).is_some() {
                     self.store(Store::OutboxForget(vec![id]), None);
                 }
             }

@@ -59,11 +59,10 @@ impl Node {
         self.learn_name(id.sender, &view.name);
         self.delivered = self.delivered.max(Some(position));
         self.delivered_count += 1;
-        if bugs::on(Bug::ForgotWhenDelivered) && self.outbox.remove(&id).is_some() {
+        if bugs::on(Bug::ForgotWhenDelivered) && self.outbox.remove(id).is_some() {
             self.store(Store::OutboxForget(vec![id]), None);
         }
-        self.traces.step(now, id, Step::Delivered);
-        self.traces.place(id, position);
+        self.traces.step_at(now, id, Step::Delivered, position);
         self.learn_room(&view.room);
         self.accept_record(now, record, Some(position.seq));
     }
@@ -82,7 +81,7 @@ impl Node {
 
     /// A message is part of the state: told to the user, and written after its delay.
     pub(super) fn accept_record(&mut self, now: Time, record: Record, ring_seq: Option<Seq>) {
-        let known_at = self.unheld.get(&record.id).copied();
+        let known_at = self.unheld.get(record.id).copied();
         if self.ring.has_quorum() && known_at == Some(record.position) {
             // A rest that is decided may be delivered again by a ring that adopts it.
             if let Some(seq) = ring_seq {
@@ -110,14 +109,12 @@ impl Node {
                 own,
             });
         }
-        let at = self.unheld.entry(record.id).or_insert(record.position);
-        *at = (*at).min(record.position);
+        let at = known_at.map_or(record.position, |at| at.min(record.position));
+        self.unheld.insert(record.id, at);
         let delayed = ring_seq.is_some() && self.leaving.is_none();
         let delay_us = if delayed { self.delay() } else { 0 };
-        self.delayed_count += 1;
-        let writing = Writing { record, ring_seq };
         self.delayed
-            .insert((now.after_us(delay_us), self.delayed_count), writing);
+            .put(now.after_us(delay_us), Writing { record, ring_seq });
     }
 
     /// A message that was accepted and delivered in an earlier life, and perhaps not written.
@@ -159,9 +156,9 @@ impl Node {
         loop {
             let mut batch = Vec::new();
             while batch.len() < BATCH_MAX
-                && let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now)
+                && let Some(writing) = self.delayed.take_due(now)
             {
-                batch.push(entry.remove());
+                batch.push(writing);
             }
             if batch.is_empty() {
                 return;
@@ -173,37 +170,40 @@ impl Node {
 
     /// Lets everything leave its delay at once.
     pub(super) fn end_delays(&mut self, now: Time) {
-        let delayed = std::mem::take(&mut self.delayed);
-        self.delayed = delayed
-            .into_iter()
-            .map(|((at, n), writing)| ((at.min(now), n), writing))
-            .collect();
+        self.delayed.end(now);
     }
 
-    /// Records are in the replica, synced.
-    pub(super) fn appended(&mut self, now: Time, batch: Vec<Writing>, moved: &[Moved]) {
+    /// Records are in the replica, synced; these are the hashes of their lines.
+    pub(super) fn appended(
+        &mut self,
+        now: Time,
+        batch: Vec<Writing>,
+        moved: &[Moved],
+        hashes: &mut impl Iterator<Item = u64>,
+    ) {
         let mut forget = Vec::new();
         for Writing { record, ring_seq } in batch {
             let (id, position) = (record.id, record.position);
+            let hash = hashes.next().expect("the disk says a hash for each record");
             match moved.iter().find(|moved| moved.id == id) {
                 Some(moved) if moved.to == position => {
                     self.disorder.appended(position);
-                    self.move_record(&record, *moved);
+                    self.move_record(&record, hash, *moved);
                 }
                 Some(moved) => self.notice(Notice::Moved(*moved)),
                 None => {
                     self.disorder.appended(position);
-                    self.hold(&record);
+                    self.hold(&record, hash);
                 }
             }
-            if self.unheld.get(&id).is_some_and(|at| *at == position) {
-                self.unheld.remove(&id);
+            if self.unheld.get(id).is_some_and(|at| *at == position) {
+                self.unheld.remove(id);
             }
             self.traces.step(now, id, Step::Written);
             if let Some(seq) = ring_seq {
                 self.ring.written(now, seq);
             }
-            if let Some(line) = self.outbox.remove(&id) {
+            if let Some(line) = self.outbox.remove(id) {
                 self.outbox_bytes -= line.bytes();
                 forget.push(id);
             }
@@ -214,7 +214,7 @@ impl Node {
     }
 
     /// A record took the place of one at a higher position.
-    fn move_record(&mut self, record: &Record, moved: Moved) {
+    fn move_record(&mut self, record: &Record, hash: u64, moved: Moved) {
         let old = Record {
             position: moved.from,
             ..record.clone()
@@ -222,7 +222,7 @@ impl Node {
         if self.held.remove(moved.from) {
             self.digest.remove(&old);
         }
-        self.hold(record);
+        self.hold(record, hash);
         self.notice(Notice::Moved(moved));
     }
 

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
+use crate::disk::Appended;
 use crate::node::face::{Accepted, CheckpointState, Load, Moved, Restart, Store, Ticket};
 use crate::replica::Record;
 use crate::replica::record::hash_line;
@@ -63,20 +64,20 @@ impl Disk {
         self.pending.push_back((ticket, store));
     }
 
-    /// All operations up to this ticket become durable. Returns what moved.
-    pub fn sync(&mut self, ticket: Ticket) -> Vec<Moved> {
-        let mut moved = Vec::new();
+    /// All operations up to this ticket become durable.
+    pub fn sync(&mut self, ticket: Ticket) -> Appended {
+        let mut appended = Appended::default();
         while let Some((_, store)) = self.pending.pop_front_if(|(at, _)| *at <= ticket) {
-            moved.extend(self.apply(store));
+            self.apply(store, &mut appended);
         }
-        moved
+        appended
     }
 
     /// The process is killed: of what was under way, `survivors` operations made it all the same.
     pub fn crash(&mut self, survivors: usize) {
         if self.files.is_none() {
             for (_, store) in std::mem::take(&mut self.pending).into_iter().take(survivors) {
-                self.apply(store);
+                self.apply(store, &mut Appended::default());
             }
             return;
         }
@@ -93,8 +94,7 @@ impl Disk {
         self.pending.len()
     }
 
-    fn apply(&mut self, store: Store) -> Vec<Moved> {
-        let mut moved = Vec::new();
+    fn apply(&mut self, store: Store, appended: &mut Appended) {
         match store {
             Store::Identity { incarnation, epoch } => self.identity = (incarnation, epoch),
             Store::Outbox { id, content } => {
@@ -104,7 +104,11 @@ impl Disk {
                 self.outbox.remove(id);
             }),
             Store::Append(records) => {
-                moved.extend(records.into_iter().filter_map(|record| self.append(record)))
+                for record in records {
+                    let line = record.line();
+                    appended.hashes.push(hash_line(&line));
+                    appended.moved.extend(self.append(record, &line));
+                }
             }
             Store::Checkpoint(state) => self.checkpoint = Some(*state),
             Store::Rewrite { .. } => {}
@@ -116,13 +120,12 @@ impl Disk {
             }
             Store::AcceptForget(up_to) => self.accepted.retain(|position, _| *position > up_to),
         }
-        moved
     }
 
     /// Keeps a record; of two positions of one id, the lower.
-    fn append(&mut self, record: Record) -> Option<Moved> {
+    fn append(&mut self, record: Record, line: &[u8]) -> Option<Moved> {
         let mut link = self.history.to_le_bytes().to_vec();
-        link.extend_from_slice(&record.line());
+        link.extend_from_slice(line);
         self.history = hash_line(&link);
         let (id, position) = (record.id, record.position);
         let moved = match self.places.get(&id).copied() {

@@ -212,12 +212,17 @@ impl<A: FnMut(Answer)> Pump<A> {
         let Outcome {
             durable,
             moved,
+            hashes,
             full,
             rest,
         } = self.disk.execute(batch)?;
         self.stuck = rest;
         if let Some(ticket) = durable {
-            (self.answer)(Answer::Event(Event::Stored { ticket, moved }));
+            (self.answer)(Answer::Event(Event::Stored {
+                ticket,
+                moved,
+                hashes,
+            }));
         }
         let is_stuck = self.stuck.first().map(|(ticket, _)| *ticket);
         if let Some(reason) = full

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::Disk;
 use super::memory::{Fault, Memory};
 use crate::disk::files::{Doing, FileError};
-use crate::disk::{self, DiskError, Options, Outcome, Scrubbed, Story};
+use crate::disk::{self, Appended, DiskError, Options, Outcome, Scrubbed, Story};
 use crate::node::face::{Load, RecoverLevel, Restart, Store, Ticket};
 use crate::replica::Record;
 use crate::words::{MessageId, NodeId, Position};
@@ -82,8 +82,10 @@ impl Disk {
     /// All operations up to this ticket are carried out and synced. What finds the disk full stays under way.
     pub fn carry_out(&mut self, ticket: Ticket) -> Result<Outcome, FileError> {
         if self.files.is_none() {
+            let Appended { moved, hashes } = self.sync(ticket);
             return Ok(Outcome {
-                moved: self.sync(ticket),
+                moved,
+                hashes,
                 durable: Some(ticket),
                 ..Outcome::default()
             });
@@ -101,13 +103,13 @@ impl Disk {
         for rest in std::mem::take(&mut outcome.rest).into_iter().rev() {
             self.pending.push_front(rest);
         }
-        let mut moved = Vec::new();
+        let mut appended = Appended::default();
         for (_, store) in batch
             .into_iter()
             .take_while(|(at, _)| Some(*at) <= outcome.durable)
         {
             let is_checkpoint = matches!(store, Store::Checkpoint(_));
-            moved.extend(self.apply(store));
+            self.apply(store, &mut appended);
             if let Some(files) = &mut self.files {
                 files.checkpoint += u64::from(is_checkpoint);
             }
@@ -115,8 +117,8 @@ impl Disk {
         // What is damaged is not found where it stood.
         let rotted = self.files.as_ref().is_some_and(|files| files.rotted);
         assert!(
-            rotted || moved == outcome.moved,
-            "the file and the books agree on what moved"
+            rotted || (appended.moved == outcome.moved && appended.hashes == outcome.hashes),
+            "the file and the books agree on what moved, and on every line"
         );
         Ok(outcome)
     }

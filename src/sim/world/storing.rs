@@ -77,7 +77,11 @@ impl World {
         let carried_out = disk.carry_out(ticket);
         self.note_disk_faults(id);
         let Outcome {
-            durable, moved, full, ..
+            durable,
+            moved,
+            hashes,
+            full,
+            ..
         } = match carried_out {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -89,7 +93,14 @@ impl World {
             if self.stored_as_awaited(id, ticket) {
                 self.spring(id, Vec::new());
             }
-            self.deliver(id, Event::Stored { ticket, moved })?;
+            self.deliver(
+                id,
+                Event::Stored {
+                    ticket,
+                    moved,
+                    hashes,
+                },
+            )?;
         }
         if let Some(reason) = full
             && self.lives_still(id, life)
