@@ -44,7 +44,7 @@ const WAITING_BYTES_MAX: usize = 1 << 20;
 /// And how many they are at the most.
 const WAITING_MAX: usize = 4_096;
 /// Own lines of a whole node that may be on their way.
-const UNDER_WAY_MAX: u64 = 2_048;
+const UNDER_WAY_MAX: u64 = 6_144;
 /// How long the disk may take to finish.
 const DISK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
