@@ -26,8 +26,7 @@ use std::fmt;
 use std::net::SocketAddrV4;
 
 use bytes::{Bytes, BytesMut};
-use chacha20poly1305::aead::inout::InOutBuf;
-use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, Tag, UnboundKey};
 
 use super::codec::Writer;
 use super::datagram::{DATAGRAM_BYTES_MAX, HEADER_BYTES, begin, write_header};
@@ -73,9 +72,9 @@ pub struct Way {
     pub to: To,
 }
 
-/// A key for one purpose, ready for use; cleared from memory when it is dropped.
+/// A key for one purpose, ready for use; overwritten when it is dropped.
 #[derive(Clone)]
-pub struct Cipher(ChaCha20Poly1305);
+pub struct Cipher(LessSafeKey);
 
 impl fmt::Debug for Cipher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,22 +82,30 @@ impl fmt::Debug for Cipher {
     }
 }
 
+impl Drop for Cipher {
+    fn drop(&mut self) {
+        // The crate does not clear its keys. That somebody looks at it keeps the overwriting from being optimized away.
+        self.0 = ready(&[0; 32]);
+        std::hint::black_box(&self.0);
+    }
+}
+
 impl Cipher {
     pub(super) fn new(key: &[u8; 32]) -> Cipher {
-        Cipher(ChaCha20Poly1305::new(key.into()))
+        Cipher(ready(key))
     }
 
     /// Encrypts in place; the tag. A nonce must not be used twice.
     fn seal(&self, nonce: [u8; 12], associated: &[u8], buffer: &mut [u8]) -> [u8; TAG_BYTES] {
+        let nonce = Nonce::assume_unique_for_key(nonce);
         let sealed = self
             .0
-            .encrypt_inout_detached(&nonce.into(), associated, InOutBuf::from(buffer));
-        sealed
-            .expect("what fits a datagram or a frame is not too long to be sealed")
-            .into()
+            .seal_in_place_separate_tag(nonce, Aad::from(associated), buffer);
+        let tag = sealed.expect("what fits a datagram or a frame is not too long to be sealed");
+        tag.as_ref().try_into().expect("a tag has its length")
     }
 
-    /// Decrypts in place, if the tag verifies; else nothing was decrypted.
+    /// Decrypts in place, if the tag verifies; else nothing of use is left in the buffer.
     fn open(
         &self,
         nonce: [u8; 12],
@@ -106,20 +113,23 @@ impl Cipher {
         buffer: &mut [u8],
         tag: [u8; TAG_BYTES],
     ) -> Result<(), Refused> {
-        let buffer = InOutBuf::from(buffer);
         if bugs::on(Bug::TagIgnored) {
             // What encrypts decrypts, too.
-            return self
-                .0
-                .encrypt_inout_detached(&nonce.into(), associated, buffer)
-                .map(|_| ())
-                .map_err(|_| Refused::Forged);
+            self.seal(nonce, associated, buffer);
+            return Ok(());
         }
+        let (nonce, associated) = (Nonce::assume_unique_for_key(nonce), Aad::from(associated));
         let opened = self
             .0
-            .decrypt_inout_detached(&nonce.into(), associated, buffer, &tag.into());
-        opened.map_err(|_| Refused::Forged)
+            .open_in_place_separate_tag(nonce, associated, Tag::from(tag), buffer, 0..);
+        opened.map(|_| ()).map_err(|_| Refused::Forged)
     }
+}
+
+/// A key as the crate wants it.
+fn ready(key: &[u8; 32]) -> LessSafeKey {
+    let unbound = UnboundKey::new(&CHACHA20_POLY1305, key);
+    LessSafeKey::new(unbound.expect("a key of 32 bytes is one of ChaCha20-Poly1305"))
 }
 
 /// The key of one start of a node.

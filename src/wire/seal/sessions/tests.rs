@@ -381,3 +381,39 @@ fn memory_stays_bounded_whoever_comes() {
     assert!(confirmed <= CONFIRMED_MAX && all - confirmed <= UNCONFIRMED_MAX);
     assert!(confirmed >= 250);
 }
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(digits).collect()
+}
+
+#[test]
+fn a_sealed_datagram_is_what_the_protocol_says_byte_for_byte() {
+    // Computed from PROTOCOL.md with another implementation of HKDF and ChaCha20-Poly1305.
+    let expected = bytes_of(
+        "726f0107040302010200ea0300000000000010001522923c\
+         050505050505050505050505050505050100000000000000\
+         811fcdd2689f4a24b0e0d1f4ca9d74a12c64\
+         3058f08a477f1c4a973b4ea7a3601feb",
+    );
+    let mut b = start(2, 5, keys(&[7]));
+    b.seal(To::Group, &beacon());
+    let sealed = b.seal(To::Node(address(1)), &beacon());
+    assert_eq!(sealed, expected);
+}
+
+#[test]
+fn the_cipher_is_that_of_rfc_8439() {
+    // Section 2.8.2.
+    let cipher = Cipher::new(&std::array::from_fn(|at| 0x80 + at as u8));
+    let nonce = bytes_of("070000004041424344454647").try_into().unwrap();
+    let associated = bytes_of("50515253c0c1c2c3c4c5c6c7");
+    let text = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, \
+        sunscreen would be it.";
+    let mut buffer = text.to_vec();
+    let tag = cipher.seal(nonce, &associated, &mut buffer);
+    assert_eq!(buffer[..16], bytes_of("d31a8d34648e60db7b86afbc53ef7ec2"));
+    assert_eq!(tag[..], bytes_of("1ae10b594f09e26a7e902ecbd0600691"));
+    assert_eq!(cipher.open(nonce, &associated, &mut buffer, tag), Ok(()));
+    assert_eq!(buffer, text);
+}
