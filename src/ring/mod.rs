@@ -34,6 +34,7 @@ mod looks;
 mod mark;
 mod newcomers;
 mod operational;
+mod packing;
 mod passing;
 mod queue;
 mod recover;

@@ -4,10 +4,11 @@
 //! shared window, say what I have and lack, hand it on, and only then deliver. The token rests where nothing is
 //! left to do, and a request wakes it.
 
+use super::packing::Packing;
 use super::state::{Holding, RingState};
-use super::{Output, Phase, Ring, repair};
+use super::{Offer, Output, Phase, Ring};
 use crate::bugs::{self, Bug};
-use crate::wire::{Body, Chunk, Data, FRAGMENTS_MAX, HEADER_BYTES, Token};
+use crate::wire::{Body, Chunk, Data, HEADER_BYTES, Token};
 use crate::words::{Hop, Member, Position, Time};
 
 /// Datagrams of new messages that may be under way in the whole ring within one rotation.
@@ -184,26 +185,22 @@ impl Ring {
             state.granted = true;
             self.out.push(Output::Granted(state.hop));
         }
-        let chunks = self.take_queue();
+        let datagrams = self.take_queue();
         let state = self.installed.as_mut().expect("the ring was there");
-        let room = self.settings.payload_max - HEADER_BYTES - Data::OVERHEAD_BYTES;
         let (ring, hop) = (state.id, state.hop);
         state.progress = now;
-        let datagrams = repair::pack(chunks, room, Chunk::encoded_bytes);
         state.sent_in_visit = state.sent_in_visit.saturating_add(datagrams.len() as u16);
         for chunks in datagrams {
             self.multicast(Body::Data(Data { ring, hop, chunks }));
         }
     }
 
-    /// Takes as many messages off the queue as the window allows, and gives them their numbers.
-    fn take_queue(&mut self) -> Vec<Chunk> {
+    /// Takes as many messages off the queue as the window allows, gives them their numbers, and puts them into datagrams.
+    fn take_queue(&mut self) -> Vec<Vec<Chunk>> {
         let state = self
             .installed
-            .as_mut()
+            .as_ref()
             .expect("the token of the installed ring is here");
-        let room =
-            self.settings.payload_max - HEADER_BYTES - Data::OVERHEAD_BYTES - Chunk::OVERHEAD_BYTES_MAX;
         let others: usize = state
             .rows
             .iter()
@@ -221,50 +218,57 @@ impl Ring {
         };
         let mut left = (window * self.settings.payload_max)
             .saturating_sub(usize::from(state.sent_in_visit) * self.settings.payload_max);
-        let mut chunks = Vec::new();
+        let first = state.sent_in_visit == 0;
+        let received_by_all = state.received_by_all();
+        let mut packing = Packing::new(self.settings.payload_max - HEADER_BYTES - Data::OVERHEAD_BYTES);
         while let Some(offer) = self.queue.front() {
             let cost = offer.content.len() + Chunk::OVERHEAD_BYTES_MAX;
-            let unstable = state.high.0 - state.received_by_all().0.min(state.high.0);
-            let fits = cost <= left || (chunks.is_empty() && state.sent_in_visit == 0);
-            if !fits || unstable >= UNSTABLE_MAX || state.high.0 >= visit_ends {
+            let high = self.installed.as_ref().expect("the ring was there").high;
+            let unstable = high.0 - received_by_all.0.min(high.0);
+            let fits = cost <= left || (packing.is_empty() && first);
+            if !fits || unstable >= UNSTABLE_MAX || high.0 >= visit_ends {
                 break;
             }
             left = left.saturating_sub(cost);
             let offer = self.queue.pop_front().expect("it is at the front");
-            let pieces = offer.content.len().div_ceil(room).max(1);
-            assert!(
-                pieces <= FRAGMENTS_MAX,
-                "a checked content has at most {FRAGMENTS_MAX} fragments"
-            );
-            for piece in 0..pieces {
-                let end = ((piece + 1) * room).min(offer.content.len());
-                let bytes = offer.content.slice(piece * room..end);
-                state.high = state.high.next();
-                let (fragment, fragments) = (piece as u16, pieces as u16);
-                let chunk = Chunk {
-                    seq: state.high,
-                    id: offer.id,
-                    fragment,
-                    fragments,
-                    bytes,
-                };
-                let fresh = state.buffer.insert(chunk.clone());
-                assert!(fresh, "a number is assigned once: {}", chunk.seq);
-                if self.settings.quorum > 0 {
-                    let (ring, seq) = (state.id, chunk.seq);
-                    self.unaccepted.insert(Position { ring, seq });
-                    self.out.push(Output::Accept(state.id, chunk.clone()));
-                }
-                chunks.push(chunk);
-            }
-            let position = Position {
-                ring: state.id,
-                seq: state.high,
-            };
-            self.out.push(Output::Stamped(offer.id, position, state.hop));
+            self.number(offer, &mut packing);
         }
+        packing.into_datagrams()
+    }
+
+    /// Gives a message its numbers, one for each of its parts.
+    fn number(&mut self, offer: Offer, packing: &mut Packing) {
+        let state = self
+            .installed
+            .as_mut()
+            .expect("the token of the installed ring is here");
+        let cuts = packing.cuts(offer.id, offer.content.len());
+        let mut from = 0;
+        for (fragment, end) in cuts.iter().enumerate() {
+            state.high = state.high.next();
+            let chunk = Chunk {
+                seq: state.high,
+                id: offer.id,
+                fragment: fragment as u16,
+                fragments: cuts.len() as u16,
+                bytes: offer.content.slice(from..*end),
+            };
+            from = *end;
+            let fresh = state.buffer.insert(chunk.clone());
+            assert!(fresh, "a number is assigned once: {}", chunk.seq);
+            if self.settings.quorum > 0 {
+                let (ring, seq) = (state.id, chunk.seq);
+                self.unaccepted.insert(Position { ring, seq });
+                self.out.push(Output::Accept(state.id, chunk.clone()));
+            }
+            packing.add(chunk);
+        }
+        let position = Position {
+            ring: state.id,
+            seq: state.high,
+        };
         self.high = self.high.max(state.high);
-        chunks
+        self.out.push(Output::Stamped(offer.id, position, state.hop));
     }
 
     /// Notes on the token who asked for it since its last visit there.

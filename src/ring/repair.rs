@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::buffer::SPAN_MAX;
 use super::deadlines::due_again;
 use super::lineage::MARKER;
+use super::packing::Packing;
 use super::state::RingState;
 use super::timing::Repeat;
 use super::{Delivery, Expelled, Output, Phase, Ring};
@@ -195,8 +196,10 @@ impl Ring {
     fn pack_repairs(&mut self, ring: RingId, chunks: Vec<Chunk>) -> Vec<Body> {
         self.counters.repaired_for_others += chunks.len() as u64;
         let room = self.settings.payload_max - HEADER_BYTES - Data::OVERHEAD_BYTES;
-        // Each carries its number.
-        pack(chunks, room, |chunk, sender| 8 + chunk.encoded_bytes(sender))
+        let mut packing = Packing::new(room);
+        chunks.into_iter().for_each(|chunk| packing.add_again(chunk));
+        packing
+            .into_datagrams()
             .into_iter()
             .map(|chunks| Body::Repair(Repair { ring, chunks }))
             .collect()
@@ -336,28 +339,4 @@ fn chunks_in(state: &RingState, ranges: &[(Seq, Seq)]) -> Vec<Chunk> {
     seqs.filter_map(|seq| state.buffer.get(seq).cloned())
         .take(REPAIR_CHUNKS_MAX)
         .collect()
-}
-
-/// Puts chunks into as few datagrams of `room` bytes as their order allows. `cost` is what a chunk takes in one whose first
-/// chunk is of that sender.
-pub(super) fn pack(
-    chunks: Vec<Chunk>,
-    room: usize,
-    cost: impl Fn(&Chunk, Member) -> usize,
-) -> Vec<Vec<Chunk>> {
-    let mut datagrams: Vec<Vec<Chunk>> = Vec::new();
-    let mut used = 0;
-    for chunk in chunks {
-        if let Some(datagram) = datagrams.last_mut() {
-            let needed = cost(&chunk, datagram[0].id.sender);
-            if used + needed <= room {
-                used += needed;
-                datagram.push(chunk);
-                continue;
-            }
-        }
-        used = cost(&chunk, chunk.id.sender);
-        datagrams.push(vec![chunk]);
-    }
-    datagrams
 }

@@ -483,22 +483,6 @@ fn missing_chunks_are_asked_of_those_known_to_have_them_or_of_anybody_else() {
     assert_eq!(ring.holders_by_progress(), []);
 }
 
-#[test]
-fn chunks_are_packed_in_order_as_tightly_as_the_room_allows() {
-    let packed = |room, seqs: &[u64]| {
-        let datagrams = repair::pack(chunks(seqs.iter().copied()), room, |chunk, _| {
-            chunk.seq.0 as usize
-        });
-        let of = |datagram: &Vec<Chunk>| datagram.iter().map(|chunk| chunk.seq.0).collect::<Vec<_>>();
-        datagrams.iter().map(of).collect::<Vec<_>>()
-    };
-    assert_eq!(
-        packed(10, &[4, 6, 1, 8, 2, 11, 1]),
-        [vec![4, 6], vec![1, 8], vec![2], vec![11], vec![1]]
-    );
-    assert_eq!(packed(10, &[]), [[0; 0]; 0]);
-}
-
 /// A ring of three whose node 1 has the token, with so many messages of this length to say.
 fn holder(messages: u64, bytes: usize) -> Ring {
     let mut ring = ring(1, 3);
@@ -513,36 +497,43 @@ fn holder(messages: u64, bytes: usize) -> Ring {
     ring
 }
 
-/// The numbers that node 1 stamps, once it gets a token of these numbers of datagrams sent by the others.
+#[test]
+fn only_a_message_that_no_datagram_holds_is_cut_and_its_end_shares_one_with_the_next() {
+    let datagrams = |bytes: usize| -> Vec<usize> {
+        let mut ring = holder(3, bytes);
+        ring.on_token(NOW, member(3), token(1, 3));
+        sent(&mut ring).1.iter().map(|body| seqs_of(body).len()).collect()
+    };
+    // Room for the content: that of a chunk, without its head as a fragment and the number that a repair gives it.
+    let room = 1_400 - HEADER_BYTES - Data::OVERHEAD_BYTES - 8 - 8;
+    assert_eq!(datagrams(room), [1, 1, 1]);
+    assert_eq!(datagrams(room + 10), [1, 2, 2, 1]);
+    assert_eq!(datagrams(2_000), [1, 2, 1, 2, 1]);
+}
+
+/// The messages that node 1 stamps, once it gets a token of these numbers of datagrams sent by the others.
 fn stamped(ring: &mut Ring, sent_by_others: u16) -> usize {
     let mut token = token(1, 3);
     (token.rows[1].sent, token.rows[2].sent) = (sent_by_others, 0);
     token.rows[0].sent = 300;
     ring.on_token(NOW, member(3), token);
-    sent(ring).1.iter().map(|body| seqs_of(body).len()).sum()
+    let stamped = |output: &Output| matches!(output, Output::Stamped(..));
+    ring.take_outputs()
+        .iter()
+        .filter(|output| stamped(output))
+        .count()
 }
 
 #[test]
 fn a_visit_sends_within_its_window_and_at_least_one_message() {
     // 1,400 bytes a datagram, 27 of them for the head of each chunk.
     let one = 1_400 - Chunk::OVERHEAD_BYTES_MAX;
-    assert_eq!(
-        stamped(&mut holder(200, one), 0),
-        128 * 2,
-        "each takes two datagrams' fragments"
-    );
-    let room = one - HEADER_BYTES - Data::OVERHEAD_BYTES;
-    assert_eq!(stamped(&mut holder(3, room), 0), 3, "each fits one datagram");
-    assert_eq!(stamped(&mut holder(3, room + 1), 0), 6);
-    assert_eq!(
-        stamped(&mut holder(3, 0), 0),
-        3,
-        "an empty one takes a number too"
-    );
-    assert_eq!(stamped(&mut holder(200, one), 384 - 100), 100 * 2);
+    assert_eq!(stamped(&mut holder(200, one), 0), 128);
+    assert_eq!(stamped(&mut holder(3, 0), 0), 3, "an empty one is a message too");
+    assert_eq!(stamped(&mut holder(200, one), 384 - 100), 100);
     assert_eq!(
         stamped(&mut holder(200, one), 384),
-        2,
+        1,
         "one message, whatever the others sent"
     );
     let mut unstable = holder(5, 10);

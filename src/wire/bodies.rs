@@ -157,6 +157,14 @@ impl Chunk {
         1 + foreign + varint_bytes(self.id.counter) + fragment + varint_bytes(length as u64) + length
     }
 
+    /// How many bytes of a message a fragment of it can have that takes up to `room` bytes behind a chunk of `sender`, without
+    /// its number.
+    pub fn fragment_bytes(id: MessageId, sender: Member, room: usize) -> usize {
+        let foreign = if id.sender == sender { 0 } else { 10 };
+        let left = room.saturating_sub(1 + foreign + varint_bytes(id.counter) + 4);
+        left.saturating_sub(varint_bytes(left as u64))
+    }
+
     /// Writes all but the number. `sender` is whose life goes without saying.
     fn write(&self, sender: Member, out: &mut Writer) {
         let foreign = self.id.sender != sender;
