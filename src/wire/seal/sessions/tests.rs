@@ -408,7 +408,8 @@ fn the_cipher_is_that_of_rfc_8439() {
     let cipher = Cipher::new(&std::array::from_fn(|at| 0x80 + at as u8));
     let nonce = bytes_of("070000004041424344454647").try_into().unwrap();
     let associated = bytes_of("50515253c0c1c2c3c4c5c6c7");
-    let text = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, \
+    let text =
+        b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, \
         sunscreen would be it.";
     let mut buffer = text.to_vec();
     let tag = cipher.seal(nonce, &associated, &mut buffer);
