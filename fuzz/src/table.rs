@@ -94,6 +94,7 @@ fn config(seat: usize, quorum: u16) -> Config {
         catch_up: true,
         recover: RecoverLevel::Peers,
         payload_max: 1_400,
+        accelerated: false,
         unicast_port: 5_000,
         stream_port: 7_000,
         seal: None,

@@ -491,6 +491,7 @@ fn settings(config: &Config, me: Member, epoch: Epoch, high: Seq) -> Settings {
         token_timeout_us: config.token_timeout_us,
         quorum: config.quorum,
         payload_max: config.payload_max - config.seal.as_ref().map_or(0, |_| OVERHEAD_BYTES),
+        accelerated: config.accelerated,
         epoch,
         high,
     }

@@ -37,6 +37,8 @@ pub struct Config {
     pub token_timeout_us: u64,
     /// The largest datagram payload.
     pub payload_max: usize,
+    /// Whether datagrams may leave just after the token.
+    pub accelerated: bool,
     /// What is needed to seal; without it everything is in the clear.
     pub seal: Option<SealSettings>,
 }
@@ -323,6 +325,7 @@ fn settings(config: &Config, me: Member, epoch: Epoch, high: Seq) -> Settings {
         token_timeout_us: config.token_timeout_us,
         quorum: 0,
         payload_max: config.payload_max - config.seal.as_ref().map_or(0, |_| OVERHEAD_BYTES),
+        accelerated: config.accelerated,
         epoch,
         high,
     }

@@ -50,6 +50,7 @@ fn config(id: u16) -> Config {
         group: 7,
         token_timeout_us: 200_000,
         payload_max: 1_400,
+        accelerated: false,
         seal: None,
     }
 }

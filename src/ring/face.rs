@@ -23,6 +23,8 @@ pub struct Settings {
     pub quorum: u16,
     /// The largest datagram payload.
     pub payload_max: usize,
+    /// Whether datagrams may leave just after the token.
+    pub accelerated: bool,
     /// The largest epoch in `identity.json` or any record.
     pub epoch: Epoch,
     /// The highest number in any record.

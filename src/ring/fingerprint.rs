@@ -70,6 +70,7 @@ impl Ring {
             together,
             superseded,
             newcomers,
+            held_back,
             queue,
             unwritten,
             unaccepted,
@@ -88,6 +89,7 @@ impl Ring {
             out,
         } = self;
         assert!(out.is_empty(), "outputs are taken before states are compared");
+        assert!(held_back.is_empty(), "what was stamped in a visit leaves in it");
         let me = settings.me;
         (me, epoch, high, incarnations, unwritten, unaccepted).hash(hasher);
         (hold_us, leaving, expected_offers, *away_until >= now, previous).hash(hasher);
@@ -135,6 +137,9 @@ impl RingState {
             first,
             buffer,
             high,
+            // These decide something only where the token is accelerated.
+            token_high: _,
+            due: _,
             delivered_up_to,
             rows,
             hop,

@@ -74,6 +74,7 @@ impl Ring {
         if !bugs::on(Bug::HighNotLearned) {
             state.high = state.high.max(token.high);
         }
+        state.due = std::mem::replace(&mut state.token_high, token.high);
         state.lacking.clone_from(&token.lacking);
         let (high, me) = (state.high, state.me);
         state.rows[me].waiting_since = Hop(0);
@@ -94,6 +95,10 @@ impl Ring {
         self.visit(now);
         self.out.push(Output::RowsChanged);
         if self.is_operational() {
+            if self.settings.accelerated {
+                // Of what is missing, more is due by now.
+                self.deadlines.nack_again = None;
+            }
             self.ask_for_missing(now, sender);
         }
     }
@@ -141,6 +146,10 @@ impl Ring {
             self.count_settled_visit();
         }
         self.go_on(now);
+        assert!(
+            self.held_back.is_empty(),
+            "what was stamped in a visit leaves in it"
+        );
         self.deliver_ready();
         self.settle(now);
     }
@@ -190,8 +199,22 @@ impl Ring {
         let (ring, hop) = (state.id, state.hop);
         state.progress = now;
         state.sent_in_visit = state.sent_in_visit.saturating_add(datagrams.len() as u16);
+        // One datagram alone has nobody to make room for.
+        let after_token = self.settings.accelerated && datagrams.len() > 1;
         for chunks in datagrams {
-            self.multicast(Body::Data(Data { ring, hop, chunks }));
+            let body = Body::Data(Data { ring, hop, chunks });
+            if after_token {
+                self.held_back.push(body);
+            } else {
+                self.multicast(body);
+            }
+        }
+    }
+
+    /// Sends what was kept back until the token had left, or stays.
+    pub(super) fn send_held_back(&mut self) {
+        for body in std::mem::take(&mut self.held_back) {
+            self.multicast(body);
         }
     }
 

@@ -99,6 +99,7 @@ impl Ring {
         match self.plan() {
             Plan::Pass(to, pace) => self.pass(now, to, pace),
             Plan::Rest(rest_us, pace) => {
+                self.send_held_back();
                 let until = now.after_us(rest_us);
                 let stale_after = until.after_us(self.timing.token_timeout());
                 let state = self.current_mut().expect("the token is here");
@@ -116,6 +117,7 @@ impl Ring {
                 }
             }
             Plan::Keep => {
+                self.send_held_back();
                 let state = self.current_mut().expect("the token is here");
                 let holding = state.holding.as_mut().expect("the token is here");
                 holding.resting = true;
@@ -181,6 +183,7 @@ impl Ring {
         });
         let granted = std::mem::take(&mut state.granted);
         self.unicast(receiver, Body::Token(token));
+        self.send_held_back();
         if granted {
             self.out.push(Output::PassedOn(hop, receiver.id));
         }
@@ -196,7 +199,9 @@ impl Ring {
     /// What to put on the token's list for this node.
     fn own_lacking(&self) -> Vec<(Seq, Seq)> {
         match &self.installed {
-            Some(state) if self.is_operational() => state.buffer.missing(state.high, LACKING_MAX),
+            Some(state) if self.is_operational() => {
+                state.buffer.missing(self.asked_up_to(state), LACKING_MAX)
+            }
             Some(_) | None => Vec::new(),
         }
     }

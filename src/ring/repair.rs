@@ -156,19 +156,29 @@ impl Ring {
         }
     }
 
+    /// Up to where a gap is a loss. Where data leaves after the token it may still be on its way, so only what the token named
+    /// one round before is due.
+    pub(super) fn asked_up_to(&self, state: &RingState) -> Seq {
+        if self.settings.accelerated {
+            state.due
+        } else {
+            state.high
+        }
+    }
+
     /// Asks `holder` for gaps below what it showed to exist; once, then again by the clock.
     pub(super) fn ask_for_missing(&mut self, now: Time, holder: Member) {
         let Some(state) = &self.installed else { return };
         if self.deadlines.nack_again.is_some() || state.buffer.received_up_to() >= state.high {
             return;
         }
-        self.send_nack(holder);
+        self.send_nack(holder, self.asked_up_to(state));
         self.deadlines.nack_again = Some(Repeat::first(now, self.timing.nack_again()));
     }
 
-    fn send_nack(&mut self, holder: Member) {
+    fn send_nack(&mut self, holder: Member, bound: Seq) {
         let Some(state) = &self.installed else { return };
-        let ranges = state.buffer.missing(state.high, RANGES_MAX);
+        let ranges = state.buffer.missing(bound, RANGES_MAX);
         if !ranges.is_empty() {
             let ring = state.id;
             self.unicast(holder, Body::Nack { ring, ranges });
@@ -297,7 +307,9 @@ impl Ring {
             return;
         }
         let holder = others[self.jitter(others.len() as u64 - 1) as usize];
-        self.send_nack(holder);
+        // No token came meanwhile, or none that helped: whatever it was, it is late now.
+        let high = self.installed.as_ref().map_or(Seq(0), |state| state.high);
+        self.send_nack(holder, high);
         self.deadlines.nack_again = Some(repeat.again(now, self.timing.again_max()));
     }
 

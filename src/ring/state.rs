@@ -55,6 +55,10 @@ pub struct RingState {
     pub buffer: Buffer,
     /// The highest number known to be assigned.
     pub high: Seq,
+    /// The highest number that the token named when it came last.
+    pub token_high: Seq,
+    /// The same, the time before that.
+    pub due: Seq,
     /// Delivered in order up to here.
     pub delivered_up_to: Seq,
     /// What every member said of itself, as last seen.
@@ -109,6 +113,8 @@ impl RingState {
             first,
             buffer: Buffer::new(first),
             high: before,
+            token_high: before,
+            due: before,
             delivered_up_to: before,
             hop: Hop(0),
             seen_hop: Hop(0),

@@ -1,6 +1,7 @@
 //! The bounds of the ring: what is believed of others, what is counted, how much is sent. Each case feeds one
 //! datagram to a ring that is in operation.
 
+mod accelerated;
 mod lineage;
 mod others;
 mod recover;
@@ -59,6 +60,7 @@ fn settings(me: u16) -> Settings {
         token_timeout_us: 200_000,
         quorum: 0,
         payload_max: 1_400,
+        accelerated: false,
         epoch: Epoch(5),
         high: Seq(FIRST - 1),
     }

@@ -20,6 +20,8 @@ pub const RECONCILE_BOUND_US: u64 = 30_000_000;
 
 /// One seed in so many runs with a group key, and with somebody on the network who does not have it.
 const KEYED_SHARE: u64 = 4;
+/// Of so many seeds one runs with the accelerated token, and one with members of which only some have it.
+const ACCELERATED_SHARE: u64 = 10;
 /// What is sent after each fault that must not be believed.
 const ATTACKS: u32 = 12;
 
@@ -101,6 +103,12 @@ fn story(world: &mut World, plan: &Plan) -> Result<(), Broken> {
     if plan.seed % KEYED_SHARE == KEYED_SHARE - 1 {
         world.keys = Some(Keys::one(GroupKey::new([7; 32].into())));
         world.checker.count("keyed");
+    }
+    let remainder = plan.seed % ACCELERATED_SHARE;
+    if remainder == ACCELERATED_SHARE - 3 || remainder == ACCELERATED_SHARE - 2 {
+        world.config.accelerated = true;
+        world.only_odd_accelerated = remainder == ACCELERATED_SHARE - 2;
+        world.checker.count("accelerated");
     }
     for (number, decision) in plan.decisions.iter().enumerate() {
         world.run_until(world.now.after_us(decision.wait_us))?;

@@ -18,7 +18,7 @@
 //! | command | what it does |
 //! |---|---|
 //! | `seed N` | another seed than 1; first of all |
-//! | `config delay=0..150ms quorum=2 timeout=200ms catch-up=off checkpoint=2s` | for nodes that start from now on |
+//! | `config delay=0..150ms quorum=2 timeout=200ms catch-up=off checkpoint=2s accelerated=on` | for nodes that start from now on |
 //! | `weather loss=5% double=1% garble=1% delay=50us..2ms` | how the network is from now on |
 //! | `start 1 2`, `crash 2`, `restart 2`, `wipe 2`, `leave 2` | `3b` is another process that claims the id 3 |
 //! | `crash 2 MOMENT` | lets time pass up to the moment, and kills the node there; nothing unsynced is kept |

@@ -113,6 +113,8 @@ pub struct World {
     pub dice: SmallRng,
     processes: BTreeMap<NodeId, Process>,
     lives: BTreeMap<NodeId, u32>,
+    /// Whether, if the token is accelerated, it is so at nodes of odd ids only.
+    pub only_odd_accelerated: bool,
     /// Whether new disks have files, which can break.
     pub disks_have_files: bool,
     /// All disks, also of nodes that are down.
@@ -163,6 +165,7 @@ pub fn config() -> Config {
         catch_up: true,
         recover: RecoverLevel::Peers,
         payload_max: 1_400,
+        accelerated: false,
         unicast_port: 5_000,
         stream_port: STREAM_PORT,
         seal: None,
@@ -180,6 +183,7 @@ impl World {
             dice: SmallRng::seed_from_u64(seed),
             processes: BTreeMap::new(),
             lives: BTreeMap::new(),
+            only_odd_accelerated: false,
             disks_have_files: false,
             disks: BTreeMap::new(),
             weather: Weather {
@@ -222,6 +226,7 @@ impl World {
             id: own_id,
             name: format!("n{own_id}"),
             seal: self.seal_settings(id, life),
+            accelerated: self.config.accelerated && (!self.only_odd_accelerated || id.0 % 2 == 1),
             ..self.config.clone()
         };
         let clock = Clock::right(self.now);

@@ -183,6 +183,7 @@ impl Slot {
             token_timeout_us: 200_000,
             quorum: 0,
             payload_max: 1_400,
+            accelerated: false,
             epoch: self.stored,
             high: self.high,
         };

@@ -107,6 +107,9 @@ fn start(options: &BenchOptions, id: usize, group: SocketAddrV4) -> std::io::Res
         .env_remove("RODA_KEY_FILE")
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
+    if options.accelerated {
+        command.arg("--accelerated");
+    }
     if let Some(file) = &options.key_file {
         command.arg("--key-file").arg(file);
     }

@@ -121,6 +121,8 @@ pub struct BenchOptions {
     pub data_dir: Option<PathBuf>,
     /// The one knob of time.
     pub token_timeout_us: u64,
+    /// Whether datagrams may leave just after the token.
+    pub accelerated: bool,
 }
 
 /// Runs a benchmark. All that is to be said about its end has been said when this returns.
@@ -189,6 +191,7 @@ fn order_only(options: &BenchOptions, id: NodeId) -> Result<Vec<outcome::Outcome
         group: net.group().number() ^ GROUP_MARK,
         token_timeout_us: options.token_timeout_us,
         payload_max: net.interface().payload_max(),
+        accelerated: options.accelerated,
         seal,
     };
     let (driver, ends) = Driver::new(net, None).map_err(|error| failed(Failure::Machine("a poll", error)))?;
@@ -216,6 +219,7 @@ fn with_files(options: &BenchOptions, id: NodeId) -> Result<Vec<outcome::Outcome
         interface: options.interface.clone(),
         group: options.group,
         token_timeout_us: options.token_timeout_us,
+        accelerated: options.accelerated,
         ..NodeOptions::plain(id, &data_dir.expect("there is a folder, the user's or a new one"))
     };
     let (opening, _) = Opening::new(&node_options, None).map_err(failed)?;

@@ -99,6 +99,9 @@ pub struct Args {
     /// Deliver a message only when K members hold it on disk; a smaller ring is silent
     #[arg(long, value_name = "K", value_parser = quorum, help_heading = RING)]
     quorum: Option<u16>,
+    /// Send the last data of a visit after the token; for all members or none
+    #[arg(long, help_heading = RING)]
+    accelerated: bool,
     /// Spoil what is received, to see what happens: drop=5%,dup=1%,delay=0..20ms
     #[arg(long, value_name = "SPEC", help_heading = RING)]
     chaos: Option<String>,
@@ -204,6 +207,7 @@ impl Args {
             catch_up: !self.no_catch_up,
             token_timeout_us: self.token_timeout.0,
             quorum: self.quorum.unwrap_or(0),
+            accelerated: self.accelerated,
             history: self.history,
             chaos: self.chaos,
             seed: self.seed,

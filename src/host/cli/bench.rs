@@ -58,6 +58,9 @@ pub struct BenchArgs {
     /// How long without progress until the token is lost, 20ms to 60s
     #[arg(long, value_name = "TIME", value_parser = token_timeout, default_value = "200ms")]
     token_timeout: DurationUs,
+    /// Send the last data of a visit after the token; for all members or none
+    #[arg(long)]
+    accelerated: bool,
 }
 
 /// `--mode` as written.
@@ -100,6 +103,7 @@ impl BenchArgs {
             key_file: self.key_file,
             data_dir: self.data_dir,
             token_timeout_us: self.token_timeout.0,
+            accelerated: self.accelerated,
         })
     }
 }

@@ -91,6 +91,8 @@ pub struct NodeOptions {
     pub token_timeout_us: u64,
     /// How many members must hold a message before it is delivered; 0 for no quorum.
     pub quorum: u16,
+    /// Whether datagrams may leave just after the token.
+    pub accelerated: bool,
     /// How many earlier messages to show at the start; `None` for what suits people or programs.
     pub history: Option<usize>,
     /// Faults to inject into what is received, as written.
@@ -195,7 +197,7 @@ mod tests {
         assert_eq!((options.quorum, options.history), (0, None));
         assert_eq!((options.wait, options.wait_limit_us), (Wait::Ordered, 30_000_000));
         assert_eq!(options.level, Level::Normal);
-        assert!(options.catch_up && !options.json);
+        assert!(options.catch_up && !options.json && !options.accelerated);
     }
 
     #[test]
@@ -203,7 +205,7 @@ mod tests {
         let options = node(
             "--id 9 --name ana --room sala --group 239.1.2.3:6000 --interface lo --data-dir /d \
              --delay 1s..2s --checkpoint-every 0 --restore 4 --recover own --no-catch-up --token-timeout 1s \
-             --quorum 2 --history 0 --chaos drop=5% --seed 7 --json --wait held --wait-limit 1m -v",
+             --quorum 2 --accelerated --history 0 --chaos drop=5% --seed 7 --json --wait held --wait-limit 1m -v",
         );
         assert_eq!(options.name.as_deref(), Some("ana"));
         assert_eq!(options.room, "sala");
@@ -218,6 +220,7 @@ mod tests {
         assert_eq!((options.recover, options.catch_up), (RecoverLevel::Own, false));
         assert_eq!((options.token_timeout_us, options.quorum), (1_000_000, 2));
         assert_eq!((options.history, options.seed), (Some(0), Some(7)));
+        assert!(options.accelerated);
         assert_eq!(options.chaos.as_deref(), Some("drop=5%"));
         assert_eq!((options.wait, options.wait_limit_us), (Wait::Held, 60_000_000));
         assert_eq!((options.json, options.level), (true, Level::Verbose));

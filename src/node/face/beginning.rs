@@ -43,6 +43,8 @@ pub struct Config {
     pub recover: RecoverLevel,
     /// The largest datagram payload.
     pub payload_max: usize,
+    /// Whether datagrams may leave just after the token.
+    pub accelerated: bool,
     /// Where peers reach this node: unicast datagrams. The address is as others see it.
     pub unicast_port: u16,
     /// Where peers reach this node: streams.

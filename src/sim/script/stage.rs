@@ -155,6 +155,7 @@ impl Stage {
             "delay" => (config.delay_min_us, config.delay_max_us) = span(value)?,
             "timeout" => config.token_timeout_us = duration(value)?,
             "checkpoint" => config.checkpoint_every_us = duration(value)?,
+            "accelerated" => config.accelerated = value == "on",
             "quorum" => {
                 config.quorum = value.parse().map_err(|_| format!("{value:?} is no quorum"))?;
                 // Scripts ask for more than half of their ids.
