@@ -32,9 +32,10 @@ const EXCEPTIONS: [Exception; 1] = [Exception {
 }];
 
 /// The folders whose text is checked, and the single files beside them.
-const PLACES: [&str; 9] = [
+const PLACES: [&str; 10] = [
     "src",
     "tests",
+    "benches",
     "examples",
     "docs",
     ".ci",

@@ -165,7 +165,7 @@ fn allowances(source: &Source) -> Vec<String> {
                 index + 1
             ));
         }
-        let host = ["src/host/", "src/bin/", "tests/", "examples/"];
+        let host = ["src/host/", "src/bin/", "tests/", "benches/", "examples/"];
         let may = host.iter().any(|place| source.path.starts_with(place)) || source.is_test;
         if attribute.contains("clippy::disallowed") && !may {
             complaints.push(format!(
