@@ -89,6 +89,7 @@ impl Ring {
         );
         let epoch = commit.ring.epoch;
         self.epoch = epoch;
+        self.timing.ring_of(commit.rows.len());
         self.phase = Phase::Commit(Committing {
             commit,
             storing: true,
@@ -103,7 +104,7 @@ impl Ring {
         if bugs::on(Bug::EpochNotStored) || epoch <= self.stored_epoch {
             self.epoch_stored(now, epoch);
         } else {
-            self.out.push(Output::StoreEpoch(epoch));
+            self.store_epoch(epoch);
             if bugs::on(Bug::ForwardedBeforeStored) {
                 self.epoch_stored(now, epoch);
             }
@@ -113,7 +114,15 @@ impl Ring {
     /// Stores the epoch that the next ring will probably have, so that forming it need not wait for the disk.
     pub(super) fn reserve_epoch(&mut self) {
         if !bugs::on(Bug::EpochNotStored) {
-            self.out.push(Output::StoreEpoch(Epoch(self.epoch.0 + 1)));
+            self.store_epoch(Epoch(self.epoch.0 + 1));
+        }
+    }
+
+    /// Has an epoch stored, unless it is stored or on its way to the disk.
+    fn store_epoch(&mut self, epoch: Epoch) {
+        if epoch > self.storing_epoch {
+            self.storing_epoch = epoch;
+            self.out.push(Output::StoreEpoch(epoch));
         }
     }
 
@@ -190,7 +199,7 @@ impl Ring {
             Phase::Recover(recovering) => recovering.sent_commit = Some((next, commit)),
             Phase::Gather(_) | Phase::Operational => {}
         }
-        self.deadlines.commit_again = Some(Repeat::first(now, self.timing.nack_again()));
+        self.deadlines.commit_again = Some(Repeat::first(now, self.timing.token_again()));
         self.deadlines.loss = Some(now.after_us(self.timing.forming()));
     }
 

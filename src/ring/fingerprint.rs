@@ -83,6 +83,7 @@ impl Ring {
             away_until,
             previous,
             stored_epoch,
+            storing_epoch,
             suspects,
             estranged,
             counters: _,
@@ -93,7 +94,7 @@ impl Ring {
         let me = settings.me;
         (me, epoch, high, incarnations, unwritten, unaccepted).hash(hasher);
         (hold_us, leaving, expected_offers, *away_until >= now, previous).hash(hasher);
-        (stored_epoch, estranged, together, superseded).hash(hasher);
+        (stored_epoch, storing_epoch, estranged, together, superseded).hash(hasher);
         for (member, suspect) in suspects {
             member.hash(hasher);
             suspect.hash_state(now, hasher);

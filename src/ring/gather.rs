@@ -17,8 +17,11 @@ use crate::words::{Member, NodeId, RingId, Time};
 /// How often agreement may fail to lead to a commit token before the leader is counted as failed.
 const LEADER_TRIES: u32 = 3;
 
-/// The sets of a join.
-type View = (BTreeSet<Member>, BTreeSet<Member>);
+/// Up to so many members, a disk after the other is soon done with an epoch.
+const SMALL: usize = 8;
+
+/// The sets of a join, in rising order: present, failed.
+type View = (Vec<Member>, Vec<Member>);
 
 /// What a node knows while it gathers.
 #[derive(Clone, Debug)]
@@ -31,6 +34,10 @@ pub(super) struct Gather {
     heard: BTreeMap<Member, View>,
     /// Those heard that come from a ring.
     from_rings: BTreeSet<Member>,
+    /// When the own view was told last.
+    told_at: Time,
+    /// Who did not agree when it was looked last: looked at first, because it probably does not yet.
+    lagging: Option<Member>,
     /// A node that starts alone listens until then.
     listen_until: Time,
     /// How often the consensus time ran out.
@@ -55,6 +62,8 @@ impl Gather {
             failed,
             heard,
             from_rings,
+            told_at: _,
+            lagging: _,
             listen_until,
             rounds,
         } = self;
@@ -62,10 +71,25 @@ impl Gather {
         (*rounds).min(LEADER_TRIES).hash(hasher);
     }
 
+    /// Whether these sets are the own view.
+    fn is_own(&self, present: &[Member], failed: &[Member]) -> bool {
+        let same =
+            |own: &BTreeSet<Member>, other: &[Member]| own.len() == other.len() && own.iter().eq(other);
+        same(&self.present, present) && same(&self.failed, failed)
+    }
+
     fn agrees(&self, member: Member) -> bool {
         self.heard
             .get(&member)
-            .is_some_and(|view| view.0 == self.present && view.1 == self.failed)
+            .is_some_and(|view| self.is_own(&view.0, &view.1))
+    }
+
+    /// Whether all candidates have sent the own view.
+    fn all_agree(&mut self, me: Member, candidates: &BTreeSet<Member>) -> bool {
+        let lags = |m: &Member| *m != me && candidates.contains(m) && !self.agrees(*m);
+        let first = self.lagging.filter(lags);
+        self.lagging = first.or_else(|| candidates.iter().copied().find(lags));
+        self.lagging.is_none()
     }
 
     /// The candidates other than `me` that have not sent the same view.
@@ -135,6 +159,8 @@ impl Ring {
             failed,
             heard: BTreeMap::new(),
             from_rings: self.installed.iter().map(|_| me).collect(),
+            told_at: now,
+            lagging: None,
             listen_until,
             rounds,
         };
@@ -159,9 +185,10 @@ impl Ring {
 
     /// Multicasts the own view.
     fn send_join(&mut self, now: Time) {
-        let Phase::Gather(gather) = &self.phase else {
+        let Phase::Gather(gather) = &mut self.phase else {
             return;
         };
+        gather.told_at = now;
         let join = Join {
             epoch: self.epoch,
             ring: self.installed.as_ref().map(|state| state.id),
@@ -290,11 +317,14 @@ impl Ring {
         if gather.failed.contains(&sender) {
             return;
         }
+        let news = join.ring.is_some() && gather.from_rings.insert(sender);
+        if !news && gather.present.contains(&sender) && gather.is_own(&join.present, &join.failed) {
+            gather.heard.insert(sender, (join.present, join.failed));
+            self.seek_agreement(now);
+            return;
+        }
         let before = (gather.present.clone(), gather.failed.clone());
         gather.present.insert(sender);
-        if join.ring.is_some() {
-            gather.from_rings.insert(sender);
-        }
         if join.failed.contains(&me) {
             gather.failed.insert(sender);
             self.estranged = true;
@@ -309,10 +339,7 @@ impl Ring {
         if gather.present.len() > MEMBERS_MAX {
             gather.present.clone_from(&before.0);
         }
-        let failed: BTreeSet<Member> = join.failed.into_iter().collect();
-        gather
-            .heard
-            .insert(sender, (join.present.into_iter().collect(), failed));
+        gather.heard.insert(sender, (join.present, join.failed));
         let changed = before != (gather.present.clone(), gather.failed.clone());
         self.tell_and_agree(now, changed);
     }
@@ -334,19 +361,42 @@ impl Ring {
     fn tell_and_agree(&mut self, now: Time, changed: bool) {
         if changed {
             self.deadlines.consensus = Some(now.after_us(self.timing.consensus()));
-            self.send_join(now);
+            self.tell_soon(now);
         }
         self.seek_agreement(now);
     }
 
-    /// Proposes the ring if all agree and this node is its leader.
-    fn seek_agreement(&mut self, now: Time) {
-        let me = self.settings.me;
+    /// Tells the own view at once, or in a moment if many are there and it was told just now.
+    fn tell_soon(&mut self, now: Time) {
         let Phase::Gather(gather) = &self.phase else {
             return;
         };
+        let soon = gather
+            .told_at
+            .after_us(self.timing.join_apart(gather.present.len()));
+        if now >= soon {
+            self.send_join(now);
+        } else {
+            let again = self.deadlines.join_again;
+            self.deadlines.join_again = Some(again.map_or(soon, |again| again.min(soon)));
+        }
+    }
+
+    /// All agree: proposes the ring if this node is its leader. If they are many, the others store its epoch meanwhile,
+    /// all at once, so that the commit token does not wait for one disk after the other.
+    fn seek_agreement(&mut self, now: Time) {
+        let me = self.settings.me;
+        let Phase::Gather(gather) = &mut self.phase else {
+            return;
+        };
         let candidates = gather.candidates();
-        if !gather.not_agreed(me).is_empty() || candidates.first() != Some(&me) {
+        if !gather.all_agree(me, &candidates) {
+            return;
+        }
+        if candidates.first() != Some(&me) {
+            if candidates.len() > SMALL {
+                self.reserve_epoch();
+            }
             return;
         }
         let alone_and_new = candidates.len() == 1 && self.installed.is_none();

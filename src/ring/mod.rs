@@ -98,6 +98,8 @@ pub struct Ring {
     epoch: Epoch,
     /// The largest epoch that was stored in this life.
     stored_epoch: Epoch,
+    /// The largest that was handed to the disk in this life.
+    storing_epoch: Epoch,
     /// The highest number seen assigned anywhere.
     high: Seq,
     peers: BTreeMap<Member, Peer>,
@@ -150,6 +152,7 @@ impl Ring {
             deadlines: Deadlines::default(),
             epoch: settings.epoch,
             stored_epoch: Epoch(0),
+            storing_epoch: Epoch(0),
             high: settings.high,
             peers: BTreeMap::new(),
             incarnations: BTreeMap::from([(settings.me.id, settings.me.incarnation)]),

@@ -1144,12 +1144,58 @@ fn a_view_with_more_members_than_a_ring_can_have_adds_none() {
     let mut ring = gathering();
     ring.on_join(NOW, member(3), address(3), join(&many(MEMBERS_MAX + 1), &[]));
     assert_eq!(joins(&mut ring), []);
-    ring.on_join(NOW, member(3), address(3), join(&many(MEMBERS_MAX), &[]));
+    let later = NOW.after_us(25_000);
+    ring.on_join(later, member(3), address(3), join(&many(MEMBERS_MAX), &[]));
     let present: Vec<usize> = joins(&mut ring)
         .iter()
         .map(|(present, _)| present.len())
         .collect();
     assert_eq!(present, [MEMBERS_MAX]);
+}
+
+#[test]
+fn where_many_are_there_a_view_that_changes_again_is_told_in_a_moment() {
+    let many = |count: u16| join(&(1..=count).map(member).collect::<Vec<_>>(), &[]);
+    let told = |ring: &mut Ring| {
+        joins(ring)
+            .iter()
+            .map(|(present, _)| present.len())
+            .collect::<Vec<_>>()
+    };
+    let mut ring = gathering();
+    ring.on_join(NOW, member(3), address(3), many(8));
+    assert_eq!(told(&mut ring), [8], "eight are not many");
+    let later = NOW.after_us(2_800);
+    ring.on_join(later, member(3), address(3), many(64));
+    assert_eq!(told(&mut ring), [64]);
+    ring.on_join(later, member(3), address(3), many(65));
+    ring.on_join(later, member(3), address(3), many(66));
+    assert_eq!(told(&mut ring), [0; 0]);
+    // 58 beyond eight, 50 µs each.
+    let due = later.after_us(58 * 50);
+    assert!(ring.deadline() <= Some(due));
+    ring.tick(due);
+    assert_eq!(told(&mut ring), [66]);
+}
+
+#[test]
+fn where_many_agree_they_store_the_epoch_before_it_is_proposed_and_once() {
+    for (count, stored) in [(8, 0), (9, 1)] {
+        let all: Vec<Member> = (1..=count).map(member).collect();
+        let mut ring = ring(2, count);
+        ring.enter_gather(NOW, "a test".into(), &[]);
+        ring.take_outputs();
+        for id in (1..=count).filter(|id| *id != 2).chain([1]) {
+            ring.on_join(NOW, member(id), address(id), join(&all, &[]));
+        }
+        let mut epochs = Vec::new();
+        for output in ring.take_outputs() {
+            if let Output::StoreEpoch(epoch) = output {
+                epochs.push(epoch.0);
+            }
+        }
+        assert_eq!(epochs, vec![6; stored], "{count}");
+    }
 }
 
 #[test]

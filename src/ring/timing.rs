@@ -2,22 +2,27 @@
 //!
 //! | interval | formula | at 200 ms |
 //! |---|---|---|
-//! | token loss, while somebody waits | T, at least 8 × the longest recent rotation, at most 10 T | 200 ms |
+//! | token loss, while somebody waits | T, at least 8 × the longest recent rotation, at most 10 T; at least members × T / 40 | 200 ms up to 40 |
 //! | token loss, while nobody waits | that + members × idle rest | 950 ms for 3 |
 //! | consensus (the silent count as failed) | T / 2 | 100 ms |
-//! | commit and recovery without progress | T | 200 ms |
+//! | commit and recovery without progress | T, at least members × T / 20 | 200 ms up to 20 |
+//! | commit token sent again | as the token in a ring whose rotation is not known | 5 ms up to 10 |
 //! | join sent again | T / 8 | 25 ms |
+//! | join sent because the view changed | at once; no sooner after the last one than T / 4,000 for each present beyond eight, at most T / 8 | 0; 10 ms for 200 |
 //! | request sent again | as the token, while somebody waits | 5 ms |
-//! | token sent again, while somebody waits | 4 × the shortest recent rotation, between T / 40 and T / 4, doubling | 5 ms |
+//! | token sent again, while somebody waits | 4 × the shortest recent rotation, between T / 40 and T / 4 (or a quarter of members × T / 40), doubling; before one is known members × T / 400 | 5 ms up to 10 |
 //! | the same, while somebody lacks something and nobody waits | 4 × that | 20 ms |
 //! | chunks asked for again | T / 40, doubling up to T / 4 | 5 ms |
 //! | idle rest of a token | 1.25 T, at least 250 ms, for each member, all of them at the first: 4 passes a second | 750 ms for 3 |
-//! | rest while messages are being written | T / 8 | 25 ms |
+//! | rest while messages are being written | T / 8, at most T / members | 25 ms up to 8 |
 //! | beacon of a ring | the larger of 1 s and 5 T | 1 s |
 //! | probe without answer | T / 4; the same sender again after 1 s, doubling up to 32 s | 50 ms |
 //! | probe of a member whose port is closed, without answer | the token timeout in force / 8; the same member again after 1 s, doubling up to 32 s | 25 ms |
 //! | first beacon of a ring that others left out | T / 8 | 25 ms |
-//! | epoch of the next ring stored | T after a ring is installed | 200 ms |
+//! | epoch of the next ring stored | T after a ring is installed; where more than eight gather, as soon as they agree | 200 ms |
+//!
+//! What is measured by rotations takes a hop for each member. Where no rotation is known yet, a hop counts as 5 ms before the
+//! token is lost (10 ms where it may wait for a disk), and as half a millisecond before something is sent again.
 
 use crate::words::Time;
 
@@ -25,6 +30,8 @@ use crate::words::Time;
 #[derive(Clone, Debug)]
 pub struct Timing {
     token_timeout_us: u64,
+    /// Members of the ring, installed or being formed.
+    members: u64,
     /// The longest of the recent rotations, fading.
     rotation_peak_us: u64,
     /// The shortest of them, rising; 0 before the first.
@@ -43,6 +50,7 @@ impl Timing {
         );
         Timing {
             token_timeout_us,
+            members: 1,
             rotation_peak_us: 0,
             rotation_low_us: 0,
             rotation_us: 0,
@@ -50,10 +58,26 @@ impl Timing {
         }
     }
 
-    /// The token timeout in force: adapts upward to the rotation it measures.
+    /// A ring of so many members is being formed.
+    pub fn ring_of(&mut self, members: usize) {
+        self.members = members as u64;
+    }
+
+    /// The shortest token timeout of a ring of this size.
+    fn base(&self) -> u64 {
+        self.token_timeout_us
+            .max(self.members * self.token_timeout_us / 40)
+    }
+
+    /// The token timeout of a ring of whatever size: adapts upward to the rotation it measures.
+    fn adapted(&self) -> u64 {
+        let shortest = self.token_timeout_us;
+        (self.rotation_peak_us * 8).clamp(shortest, shortest * 10)
+    }
+
+    /// The token timeout in force.
     pub fn token_timeout(&self) -> u64 {
-        let base = self.token_timeout_us;
-        (self.rotation_peak_us * 8).clamp(base, base * 10)
+        self.adapted().max(self.base())
     }
 
     /// Without progress for this long while nobody waits, the token counts as lost.
@@ -66,14 +90,23 @@ impl Timing {
         self.token_timeout_us / 2
     }
 
-    /// Commit and recovery are given up without progress for this long.
+    /// Commit and recovery are given up without progress for this long: a round of the commit token, on which members
+    /// may have to store the epoch.
     pub fn forming(&self) -> u64 {
         self.token_timeout_us
+            .max(self.members * self.token_timeout_us / 20)
     }
 
     /// Between two joins.
     pub fn join_again(&self) -> u64 {
         self.token_timeout_us / 8
+    }
+
+    /// Between two joins because the view changed: where many start at once, each hears of many others one after the
+    /// other, and need not tell all of each.
+    pub fn join_apart(&self, present: usize) -> u64 {
+        let beyond = present.saturating_sub(8) as u64;
+        (beyond * self.token_timeout_us / 4_000).min(self.join_again())
     }
 
     /// Before the first repetition of a request: it is answered as soon as the token can be here.
@@ -84,7 +117,11 @@ impl Timing {
     /// Before the first repetition of a token that somebody is in want of. A rotation in which something was lost says nothing
     /// of how long one takes (Karn and Partridge, 1987), so the shortest recent one counts.
     pub fn token_again(&self) -> u64 {
-        (self.rotation_low_us * 4).clamp(self.token_timeout_us / 40, self.token_timeout_us / 4)
+        let known = match self.rotation_low_us {
+            0 => self.members * self.token_timeout_us / 400,
+            low => low * 4,
+        };
+        known.clamp(self.token_timeout_us / 40, self.again_max())
     }
 
     /// Before chunks are asked for again.
@@ -94,7 +131,7 @@ impl Timing {
 
     /// The longest interval between repetitions.
     pub fn again_max(&self) -> u64 {
-        self.token_timeout_us / 4
+        self.base() / 4
     }
 
     /// How long the token rests for each member when nothing is left to do.
@@ -104,7 +141,7 @@ impl Timing {
 
     /// How long it rests while messages are being written.
     pub fn settling_rest(&self) -> u64 {
-        self.token_timeout_us / 8
+        self.token_timeout_us / self.members.max(8)
     }
 
     /// How long it rests when it goes fast and nothing changed since its last visit.
@@ -124,7 +161,7 @@ impl Timing {
 
     /// How long a member whose port was said to be closed may take to answer.
     pub fn suspicion(&self) -> u64 {
-        self.token_timeout() / 8
+        self.adapted() / 8
     }
 
     /// After a ring was installed, before the epoch of the next one is stored.
@@ -221,6 +258,42 @@ mod tests {
         assert_eq!(timing.probe_again(), 1_000_000);
         assert_eq!(timing.filtered(), 2_000_000);
         assert_eq!((timing.suspicion(), timing.reserve()), (25_000, 200_000));
+    }
+
+    #[test]
+    fn what_goes_round_is_given_time_for_each_member_and_what_does_not_is_not() {
+        let ring_of = |members| {
+            let mut timing = Timing::new(200_000);
+            timing.ring_of(members);
+            timing
+        };
+        let small = ring_of(8);
+        assert_eq!((small.token_timeout(), small.forming()), (200_000, 200_000));
+        assert_eq!((small.token_again(), small.settling_rest()), (5_000, 25_000));
+        assert_eq!(
+            (ring_of(40).token_timeout(), ring_of(20).forming()),
+            (200_000, 200_000)
+        );
+        let large = ring_of(200);
+        assert_eq!((large.token_timeout(), large.forming()), (1_000_000, 2_000_000));
+        assert_eq!((large.token_again(), large.again_max()), (100_000, 250_000));
+        assert_eq!((large.settling_rest(), large.suspicion()), (1_000, 25_000));
+        assert_eq!((large.consensus(), large.join_again()), (100_000, 25_000));
+        let apart = [3, 8, 9, 64, 200, 512].map(|present| large.join_apart(present));
+        assert_eq!(apart, [0, 0, 50, 2_800, 9_600, 25_000]);
+    }
+
+    #[test]
+    fn a_large_ring_whose_rotation_is_known_goes_by_that() {
+        let mut timing = after(30_000);
+        timing.ring_of(200);
+        assert_eq!(
+            (timing.token_timeout(), timing.token_again()),
+            (1_000_000, 120_000)
+        );
+        let mut timing = after(200_000);
+        timing.ring_of(200);
+        assert_eq!((timing.token_timeout(), timing.suspicion()), (1_600_000, 200_000));
     }
 
     #[test]
