@@ -1,5 +1,6 @@
 //! Runs seeds of the simulator: `simulate --seeds 1..2001` on all cores; one with its trace: `simulate --seed 7
-//! --trace`; a failing one made smaller: `simulate --seed 7 --shrink`.
+//! --trace`; a failing one made smaller: `simulate --seed 7 --shrink`; large rings in calm weather, measured in simulated
+//! time: `simulate --scale 3,16,64,200`.
 #![allow(
     clippy::disallowed_methods,
     reason = "a program that measures how long it takes, and writes failures to a file"
@@ -16,7 +17,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use roda::bugs::Bug;
 use roda::sim::plan::{Mask, Plan};
 use roda::sim::run::{Report, run_plan};
+use roda::sim::scale::{self, Scale};
 use roda::sim::shrink::shrink;
+use roda::sim::throughput::{self, Throughput};
 use roda::words::NodeId;
 
 /// Runs the simulator over seeds, on all cores.
@@ -52,6 +55,9 @@ struct Options {
     /// Only the seeds whose runs have a quorum: about a quarter.
     #[arg(long, conflicts_with = "seed")]
     quorum: bool,
+    /// Measure rings of so many members, 2 to 200, and print one JSON object for each.
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u16).range(2..=200), conflicts_with = "seeds")]
+    scale: Vec<u16>,
     /// Go on after a failure.
     #[arg(long)]
     keep_going: bool,
@@ -189,11 +195,48 @@ fn main() {
         return;
     }
     switch_bug(options.bug);
+    if !options.scale.is_empty() {
+        return measure_scale(&options);
+    }
     match options.seed {
         Some(seed) if options.shrink => make_smaller(seed, &options),
         Some(seed) => run_one(seed, &options),
         None => run_all(&options),
     }
+}
+
+/// Measures rings of several sizes, and ends the process if a promise is broken.
+fn measure_scale(options: &Options) {
+    for members in &options.scale {
+        let began = Instant::now();
+        let seed = options.seed.unwrap_or(1);
+        let measured = scale::measure(*members, seed)
+            .and_then(|scale| Ok((scale, throughput::measure(*members, seed)?)));
+        let took_s = began.elapsed().as_secs_f64();
+        match measured {
+            Ok((scale, load)) => println!("{}", scale_row(&scale, &load, took_s)),
+            Err(broken) => {
+                println!("{members} members, after {took_s:.1} s: {broken}");
+                std::process::exit(1);
+            }
+        }
+    }
+}
+
+fn scale_row(scale: &Scale, load: &Throughput, took_s: f64) -> serde_json::Value {
+    let tenths = |value: f64| (value * 10.0).round() / 10.0;
+    serde_json::json!({
+        "members": scale.members,
+        "form_ms": scale.form_us as f64 / 1e3, "form_datagrams": scale.form_datagrams,
+        "join_ms": scale.join_us as f64 / 1e3, "join_datagrams": scale.join_datagrams,
+        "chat_ms": scale.chat_us as f64 / 1e3, "chat_max_ms": scale.chat_max_us as f64 / 1e3,
+        "written_ms": scale.written_us as f64 / 1e3, "chat_datagrams": scale.chat_datagrams, "rotation_ms": scale.rotation_us as f64 / 1e3,
+        "killed_ms": scale.killed_us as f64 / 1e3, "host_gone_ms": scale.host_gone_us as f64 / 1e3,
+        "host_gone_datagrams": scale.host_gone_datagrams, "unnoticed_s": scale.unnoticed_us as f64 / 1e6,
+        "return_ms": scale.return_us as f64 / 1e3, "messages_per_s": load.messages_per_s, "loaded_rotation_ms": load.rotation_us as f64 / 1e3,
+        "per_visit": tenths(load.per_visit), "link_percent": tenths(load.link_percent),
+        "steps": scale.steps, "took_s": tenths(took_s),
+    })
 }
 
 /// Runs one seed and ends the process with its verdict.

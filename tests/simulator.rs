@@ -119,3 +119,18 @@ fn every_deliberate_bug_is_found() {
     std::panic::set_hook(hook);
     assert!(missed.is_empty(), "not found: {}", missed.join(", "));
 }
+
+/// Whole nodes in calm weather, every promise checked after every step.
+#[test]
+#[cfg(not(feature = "bugs"))]
+fn a_ring_of_sixty_four_forms_chats_and_gets_over_the_death_of_who_holds_the_token() {
+    let scale = roda::sim::scale::measure(64, 1).expect("all promises hold");
+    println!("{scale:?}");
+    assert!(scale.form_us < 1_000_000, "{scale:?}");
+    assert!(scale.join_us < 500_000, "{scale:?}");
+    assert!(scale.chat_max_us < 20_000, "{scale:?}");
+    assert!(scale.killed_us < 500_000, "{scale:?}");
+    assert!(scale.host_gone_us < 1_000_000, "{scale:?}");
+    // All who start hear of all others, and tell it a few times.
+    assert!(scale.form_datagrams < 64 * 40, "{scale:?}");
+}
