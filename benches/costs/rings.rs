@@ -75,6 +75,7 @@ impl Circle {
                 group: 7,
                 token_timeout_us: 200_000,
                 payload_max: 1_400,
+                accelerated: false,
                 seal: None,
             };
             let user = Talker {
