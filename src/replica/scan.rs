@@ -116,6 +116,9 @@ pub struct Scan<R> {
     input: R,
     offset: u64,
     line: u64,
+    /// Bytes of the line given last that still stand in the input.
+    given: usize,
+    /// A line that the input does not have in one piece.
     buffer: Vec<u8>,
 }
 
@@ -131,6 +134,7 @@ impl<R: BufRead> Scan<R> {
             input,
             offset,
             line: 0,
+            given: 0,
             buffer: Vec::new(),
         }
     }
@@ -140,21 +144,31 @@ impl<R: BufRead> Scan<R> {
         self.line
     }
 
-    /// The bytes of the line that was read last, as in [`RawLine::bytes`].
-    pub fn last_bytes(&self) -> &[u8] {
-        &self.buffer
-    }
-
     /// The next line as it stands; none at the end of the file.
     pub fn next_raw(&mut self) -> io::Result<Option<RawLine<'_>>> {
+        self.input.consume(std::mem::take(&mut self.given));
+        let whole = memchr::memchr(b'\n', at_hand(&mut self.input)?).filter(|&end| end <= LINE_BYTES_MAX);
+        let Some(end) = whole else {
+            return self.next_in_pieces();
+        };
+        // Where it stands, without a copy: it is taken out of the input when the next one is asked for.
+        self.given = end + 1;
+        let offset = self.pass(end as u64 + 1);
+        Ok(Some(RawLine {
+            offset,
+            length: end as u64 + 1,
+            newline: true,
+            bytes: &self.input.fill_buf()?[..end],
+            too_long: false,
+        }))
+    }
+
+    /// The next line, which the input does not have in one piece.
+    fn next_in_pieces(&mut self) -> io::Result<Option<RawLine<'_>>> {
         self.buffer.clear();
         let (mut length, mut newline) = (0, false);
         while !newline {
-            let available = match self.input.fill_buf() {
-                Ok(available) => available,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
+            let available = at_hand(&mut self.input)?;
             if available.is_empty() {
                 break;
             }
@@ -170,9 +184,7 @@ impl<R: BufRead> Scan<R> {
         if length == 0 {
             return Ok(None);
         }
-        let offset = self.offset;
-        self.offset += length;
-        self.line += 1;
+        let offset = self.pass(length);
         Ok(Some(RawLine {
             offset,
             length,
@@ -180,6 +192,13 @@ impl<R: BufRead> Scan<R> {
             bytes: &self.buffer,
             too_long: length - u64::from(newline) > LINE_BYTES_MAX as u64,
         }))
+    }
+
+    /// Counts a line of so many bytes. Returns where it begins.
+    fn pass(&mut self, length: u64) -> u64 {
+        self.line += 1;
+        self.offset += length;
+        self.offset - length
     }
 
     /// The next line, judged; none at the end of the file.
@@ -218,6 +237,19 @@ impl<R: BufRead> Iterator for Scan<R> {
 
     fn next(&mut self) -> Option<Result<Scanned, ScanError>> {
         self.next_line().transpose()
+    }
+}
+
+/// What the input has at hand, read if it has nothing; empty at the end of the file.
+fn at_hand<R: BufRead>(input: &mut R) -> io::Result<&[u8]> {
+    loop {
+        match input.fill_buf() {
+            Ok([]) => return Ok(&[]),
+            // What is there is given by the next call, without reading.
+            Ok(_) => return input.fill_buf(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -375,7 +407,6 @@ mod tests {
                 let raw = scan.next_raw().unwrap().unwrap();
                 assert_eq!((raw.too_long, raw.bytes.len()), (too_long, LINE_BYTES_MAX));
                 assert_eq!((raw.length, raw.newline), (bytes.len() as u64, end == b"\n"));
-                assert_eq!(scan.last_bytes(), &bytes[..LINE_BYTES_MAX]);
             }
         }
     }
@@ -427,16 +458,16 @@ mod tests {
 
     impl BufRead for Interrupted<'_> {
         fn fill_buf(&mut self) -> io::Result<&[u8]> {
-            self.1 = !self.1;
-            match (self.1, self.0) {
-                (true, _) => Err(io::ErrorKind::Interrupted.into()),
-                (false, b"") => Err(io::Error::other("the disk is gone")),
-                (false, bytes) => Ok(&bytes[..bytes.len().min(10)]),
+            match (std::mem::replace(&mut self.1, true), self.0) {
+                (false, _) => Err(io::ErrorKind::Interrupted.into()),
+                (true, b"") => Err(io::Error::other("the disk is gone")),
+                (true, bytes) => Ok(&bytes[..bytes.len().min(10)]),
             }
         }
 
         fn consume(&mut self, amount: usize) {
             self.0 = &self.0[amount..];
+            self.1 &= amount == 0;
         }
     }
 
