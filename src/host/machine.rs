@@ -27,11 +27,6 @@ pub fn boot() -> Option<u64> {
     Some(xxhash_rust::xxh3::xxh3_64(id.trim().as_bytes()))
 }
 
-/// How many threads can work at once.
-pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

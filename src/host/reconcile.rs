@@ -4,6 +4,7 @@
 //! is equal to the merged one already is not touched, and a live node's file is never written from here.
 #![allow(clippy::disallowed_methods)] // Looks whether a lock is there.
 
+mod ahead;
 mod error;
 mod live;
 mod rest;

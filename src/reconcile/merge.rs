@@ -4,10 +4,11 @@
 //! told to watch those ids, can compare their contents and say exactly who lacks what: by the time the higher
 //! position comes by, the record at the lower one is long gone.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufRead};
+use std::io;
 
-use super::streams::{Key, Next, Streams};
+use super::streams::{Batches, Key, Next, Streams};
 use crate::bugs::{self, Bug};
 use crate::replica::IdSet;
 use crate::replica::record::RecordView;
@@ -175,8 +176,8 @@ struct Merging<'a, K> {
 ///
 /// If the outcome has ids to watch, its counts of missing and moved records are not exact, and all that was
 /// moved was set aside: merge again with [`Outcome::watch_next`], and another sink.
-pub fn merge<R: BufRead>(
-    streams: Streams<R>,
+pub fn merge<B: Batches>(
+    streams: Streams<B>,
     replicas: usize,
     watched: Watched,
     sink: &mut impl Sink,
@@ -237,10 +238,11 @@ fn restart(group: &mut Group, next: &Next<'_>) {
 impl<K: Sink> Merging<'_, K> {
     /// Adds a record to its group. Of two lines, the lowest is kept and the other set aside.
     fn add(&mut self, group: &mut Group, next: &Next<'_>) -> io::Result<()> {
-        if next.line > &group.best[..] {
+        let order = next.line.cmp(&group.best);
+        if order == Ordering::Greater {
             return self.give_up(group, next.replica, next.line);
         }
-        if next.line < &group.best[..] {
+        if order == Ordering::Less {
             let beaten = std::mem::replace(&mut group.best, next.line.to_vec());
             for replica in 0..group.held.len() {
                 let times = std::mem::take(&mut group.held[replica]);

@@ -26,5 +26,5 @@ pub mod survey;
 pub use merge::{Outcome, Sink, Tally, Watched, merge};
 pub use report::{ReplicaReport, Report};
 pub use runs::{Scratch, Sorted, Sorter};
-pub use streams::{Key, Stream, Streams};
+pub use streams::{Batch, Batches, Key, Lines, Stream, Streams};
 pub use survey::{Damage, Survey, survey};

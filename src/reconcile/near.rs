@@ -32,6 +32,9 @@ struct Window<T> {
     bytes_max: usize,
     bytes: usize,
     held: VecDeque<Held<T>>,
+    /// How many bytes of lines had to be held back so far for the sake of one that belongs before them; the whole window
+    /// where it was not looked for from the end.
+    needed: usize,
 }
 
 impl<T> Window<T> {
@@ -40,22 +43,26 @@ impl<T> Window<T> {
             bytes_max,
             bytes: 0,
             held: VecDeque::new(),
+            needed: 0,
         }
     }
 
     fn push(&mut self, key: Key, length: usize, what: T) {
         self.bytes += length;
-        let behind = self
-            .held
-            .iter()
-            .rev()
-            .take(STEPS)
-            .take_while(|held| held.key > key)
-            .count();
+        let last = self.held.iter().rev().take(STEPS);
+        let (mut behind, mut bytes) = (0, 0);
+        for held in last.take_while(|held| held.key > key) {
+            behind += 1;
+            bytes += held.length;
+        }
         let place = match behind {
-            STEPS => self.held.partition_point(|held| held.key <= key),
+            STEPS => {
+                bytes = self.bytes_max;
+                self.held.partition_point(|held| held.key <= key)
+            }
             _ => self.held.len() - behind,
         };
+        self.needed = self.needed.max(bytes);
         self.held.insert(place, Held { key, length, what });
     }
 
@@ -93,6 +100,12 @@ impl Nearness {
         }
     }
 
+    /// A window of so many bytes is enough for what was taken in: whenever a line is taken out of it, all that it holds is
+    /// behind that one, and more than ever came before a line that belongs before it.
+    pub fn needed(&self) -> usize {
+        self.window.needed
+    }
+
     /// Takes the next line in; false if it belongs before one that came out already, and is not taken in.
     pub fn take(&mut self, key: Key, length: usize) -> bool {
         if self.out.is_some_and(|out| key < out) {
@@ -119,12 +132,8 @@ pub struct Near<R> {
 }
 
 impl<R: BufRead> Near<R> {
-    /// Reads this section.
-    pub fn new(input: R) -> Near<R> {
-        Near::within(input, WINDOW_BYTES)
-    }
-
-    fn within(input: R, bytes_max: usize) -> Near<R> {
+    /// Reads this section with a window of so many bytes.
+    pub fn within(input: R, bytes_max: usize) -> Near<R> {
         Near {
             scan: Scan::new(input),
             at_end: false,
@@ -238,6 +247,11 @@ mod tests {
                 let mut expected = order[..fit].to_vec();
                 expected.sort_unstable();
                 assert_eq!(
+                    read(near.needed(), &order[..fit]),
+                    expected,
+                    "{order:?}, {window}"
+                );
+                assert_eq!(
                     read(window * length, &order[..fit]),
                     expected,
                     "{order:?}, {window}"
@@ -245,6 +259,20 @@ mod tests {
                 assert!(window < 5 || fit == 6, "nothing is further from its place");
             }
         }
+    }
+
+    #[test]
+    fn no_more_is_held_back_than_is_needed() {
+        let needed = |seqs: &[u64]| {
+            let mut near = Nearness::within(1_000);
+            assert!(seqs.iter().all(|seq| near.take(key(*seq), 10)));
+            near.needed()
+        };
+        assert_eq!(needed(&[1, 2, 2, 3, 4]), 0);
+        assert_eq!(needed(&[2, 1, 5, 4, 3, 6]), 20);
+        let far: Vec<u64> = (2..100).chain([1]).collect();
+        assert_eq!(needed(&far), 1_000, "what is far from its place is not measured");
+        assert_eq!(needed(&far[98 - STEPS + 1..]), 10 * (STEPS - 1));
     }
 
     #[test]

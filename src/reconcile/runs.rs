@@ -8,7 +8,7 @@
 use std::io::{self, BufRead};
 use std::ops::Range;
 
-use super::streams::{Key, Stream, Streams};
+use super::streams::{Key, Lines, Stream, Streams};
 use crate::bugs::{self, Bug};
 
 /// How many bytes of lines are sorted in memory at once. While the kept part moves there are two such buffers.
@@ -175,7 +175,7 @@ impl<S: Scratch> Sorter<S> {
     /// Merges runs into a new one behind all that is in the scratch space.
     fn merge_runs(&mut self, runs: &[Run]) -> io::Result<Range<u64>> {
         let section = |run: &Run| Ok(Stream::new(0, self.scratch.section(run.range.clone())?));
-        let streams: io::Result<Vec<Stream<S::Section>>> = runs.iter().map(section).collect();
+        let streams: io::Result<Vec<Stream<Lines<S::Section>>>> = runs.iter().map(section).collect();
         let mut streams = Streams::new(streams?)?;
         let start = self.scratch.length();
         let mut appender = Appender::default();

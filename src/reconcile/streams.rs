@@ -20,55 +20,134 @@ pub struct Key {
     pub id: MessageId,
 }
 
-/// Lines of one replica in ascending order of their keys.
-pub struct Stream<R> {
-    lines: Lines<R>,
-    replica: usize,
+/// So many bytes of lines are handed on together.
+const BATCH_BYTES: usize = 128 * 1024;
+
+/// Some lines in ascending order of their keys, one after the other.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    /// Each line's key and where it ends.
+    lines: Vec<(Key, usize)>,
 }
 
-/// Where lines come from.
-enum Lines<R> {
+impl Batch {
+    /// Whether there is no line.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.lines.clear();
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= BATCH_BYTES
+    }
+
+    fn push(&mut self, key: Key, line: &[u8]) {
+        self.bytes.extend_from_slice(line);
+        self.lines.push((key, self.bytes.len()));
+    }
+
+    fn key(&self, index: usize) -> Option<Key> {
+        self.lines.get(index).map(|&(key, _)| key)
+    }
+
+    fn line(&self, index: usize) -> &[u8] {
+        let start = index.checked_sub(1).map_or(0, |before| self.lines[before].1);
+        &self.bytes[start..self.lines[index].1]
+    }
+}
+
+/// Where the lines of a stream come from: read when they are wanted, or by somebody who reads ahead.
+pub trait Batches {
+    /// Puts the next lines in the place of those in the batch: some, or none at the end.
+    fn next(&mut self, batch: &mut Batch) -> io::Result<()>;
+}
+
+/// The lines of a section, without those that are no records: the survey has counted them.
+pub enum Lines<R> {
     /// A section that is in order.
     Ordered(Scan<R>),
     /// One that is nearly so.
     Near(Near<R>),
 }
 
-impl<R: BufRead> Stream<R> {
-    /// Reads lines that belong to the replica of this index. Lines that are no records are passed over: the
-    /// survey has counted them.
-    pub fn new(replica: usize, input: R) -> Stream<R> {
-        let lines = Lines::Ordered(Scan::new(input));
-        Stream { lines, replica }
+impl<R: BufRead> Lines<R> {
+    /// Those of a section in order.
+    pub fn ordered(input: R) -> Lines<R> {
+        Lines::Ordered(Scan::new(input))
     }
 
-    /// The same for lines that stand near their places.
-    pub fn near(replica: usize, input: R) -> Stream<R> {
-        let lines = Lines::Near(Near::new(input));
-        Stream { lines, replica }
+    /// Those of a section whose lines stand near their places: within so many bytes, as its survey found.
+    pub fn near(input: R, window_bytes: usize) -> Lines<R> {
+        Lines::Near(Near::within(input, window_bytes))
     }
+}
 
-    /// The line that was read last, without its newline.
-    fn last_bytes(&self) -> &[u8] {
-        match &self.lines {
-            Lines::Ordered(scan) => scan.last_bytes(),
-            Lines::Near(near) => near.last_bytes(),
-        }
-    }
-
-    /// Reads the next record. Returns its key; none at the end.
-    fn advance(&mut self) -> io::Result<Option<Key>> {
-        let scan = match &mut self.lines {
-            Lines::Ordered(scan) => scan,
-            Lines::Near(near) => return near.advance(),
-        };
-        while let Some(raw) = scan.next_raw()? {
-            if let Ok(view) = raw.judge(RecordView::parse(raw.bytes)) {
-                let RecordView { id, position, .. } = view;
-                return Ok(Some(Key { position, id }));
+impl<R: BufRead> Batches for Lines<R> {
+    fn next(&mut self, batch: &mut Batch) -> io::Result<()> {
+        batch.clear();
+        match self {
+            Lines::Ordered(scan) => {
+                while !batch.is_full()
+                    && let Some(raw) = scan.next_raw()?
+                {
+                    if let Ok(view) = raw.judge(RecordView::parse(raw.bytes)) {
+                        let RecordView { id, position, .. } = view;
+                        batch.push(Key { position, id }, raw.bytes);
+                    }
+                }
+            }
+            Lines::Near(near) => {
+                while !batch.is_full()
+                    && let Some(key) = near.advance()?
+                {
+                    batch.push(key, near.last_bytes());
+                }
             }
         }
-        Ok(None)
+        Ok(())
+    }
+}
+
+/// Lines of one replica in ascending order of their keys.
+pub struct Stream<B> {
+    batches: B,
+    replica: usize,
+    batch: Batch,
+    /// Which line of the batch is the current one.
+    current: usize,
+}
+
+impl<R: BufRead> Stream<Lines<R>> {
+    /// Reads a section in order that belongs to the replica of this index.
+    pub fn new(replica: usize, input: R) -> Stream<Lines<R>> {
+        Stream::of(replica, Lines::ordered(input))
+    }
+}
+
+impl<B: Batches> Stream<B> {
+    /// Lines of the replica of this index.
+    pub fn of(replica: usize, batches: B) -> Stream<B> {
+        Stream {
+            batches,
+            replica,
+            batch: Batch::default(),
+            current: 0,
+        }
+    }
+
+    /// Goes on to the next record. Returns its key; none at the end.
+    fn advance(&mut self) -> io::Result<Option<Key>> {
+        self.current += 1;
+        if self.current >= self.batch.lines.len() {
+            self.batches.next(&mut self.batch)?;
+            self.current = 0;
+        }
+        Ok(self.batch.key(self.current))
     }
 }
 
@@ -84,15 +163,15 @@ pub struct Next<'a> {
 }
 
 /// Several streams as one.
-pub struct Streams<R> {
-    streams: Vec<Stream<R>>,
+pub struct Streams<B> {
+    streams: Vec<Stream<B>>,
     /// The key of the current record of each stream that is not at its end, lowest on top.
     heads: BinaryHeap<Reverse<(Key, usize)>>,
 }
 
-impl<R: BufRead> Streams<R> {
+impl<B: Batches> Streams<B> {
     /// Reads the first record of each stream.
-    pub fn new(streams: Vec<Stream<R>>) -> io::Result<Streams<R>> {
+    pub fn new(streams: Vec<Stream<B>>) -> io::Result<Streams<B>> {
         let (mut streams, mut heads) = (streams, BinaryHeap::new());
         for (index, stream) in streams.iter_mut().enumerate() {
             if let Some(key) = stream.advance()? {
@@ -109,7 +188,7 @@ impl<R: BufRead> Streams<R> {
         Some(Next {
             key,
             replica: stream.replica,
-            line: stream.last_bytes(),
+            line: stream.batch.line(stream.current),
         })
     }
 
@@ -138,7 +217,7 @@ mod tests {
     use super::*;
     use crate::reconcile::merge::tests::record;
 
-    fn streams(files: &[&[u64]]) -> Streams<std::io::Cursor<Vec<u8>>> {
+    fn streams(files: &[&[u64]]) -> Streams<Lines<std::io::Cursor<Vec<u8>>>> {
         let file = |seqs: &&[u64]| {
             let mut bytes = Vec::new();
             seqs.iter()
@@ -177,5 +256,37 @@ mod tests {
             .advance()
             .expect_err("it was in order when it was surveyed");
         assert_eq!(error.to_string(), "the file changed while it was read");
+    }
+
+    #[test]
+    fn lines_come_in_batches_of_a_size_and_an_empty_one_ends_them() {
+        let mut bytes = Vec::new();
+        let seqs = 1..=3 * BATCH_BYTES as u64 / 100;
+        for seq in seqs.clone() {
+            bytes.extend_from_slice(b"damage\n");
+            record(seq, seq, "x").write_line(&mut bytes);
+        }
+        for near in [false, true] {
+            let mut lines = if near {
+                Lines::near(&bytes[..], 1000)
+            } else {
+                Lines::ordered(&bytes[..])
+            };
+            let (mut batch, mut read) = (Batch::default(), Vec::new());
+            loop {
+                lines.next(&mut batch).unwrap();
+                if batch.is_empty() {
+                    break;
+                }
+                let last = batch.line(batch.lines.len() - 1).len();
+                assert!(batch.bytes.len() < BATCH_BYTES + last, "no more than wanted");
+                for index in 0..batch.lines.len() {
+                    let seq = batch.key(index).unwrap().position.seq.0;
+                    assert_eq!(batch.line(index), record(seq, seq, "x").line());
+                    read.push(seq);
+                }
+            }
+            assert_eq!(read, seqs.clone().collect::<Vec<_>>());
+        }
     }
 }

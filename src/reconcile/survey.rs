@@ -47,6 +47,8 @@ pub struct Survey {
     pub ordered_bytes: u64,
     /// Sections behind that, in each of which lines stand near their places. The records behind these went to the sorter.
     pub near: Vec<Range<u64>>,
+    /// How large a window puts each of these in order.
+    pub window_bytes: usize,
     /// The first damaged lines, the torn tail among them.
     pub shown: Vec<Damage>,
 }
@@ -68,6 +70,7 @@ impl Survey {
             && current.take(key, line.bytes.len())
         {
             section.end = end;
+            self.window_bytes = self.window_bytes.max(current.needed());
             return true;
         }
         if self.near.len() == SECTIONS_MAX {

@@ -10,28 +10,33 @@ use std::thread;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::ReconcileError;
+use super::ahead::Ahead;
 use super::rest::{Pulled, Rest};
 use super::rewrite::{Rewrite, Rewrites};
 use super::spool::{FileScratch, Section, section};
 use super::targets::Target;
 use crate::host::disk::Lock;
 use crate::host::files;
-use crate::host::machine;
 use crate::host::terminal::visible;
 use crate::reconcile::merge::CountOnly;
 use crate::reconcile::report;
 use crate::reconcile::survey::for_each_damage;
 use crate::reconcile::{
-    Outcome, ReplicaReport, Report, Scratch, Sink, Sorted, Sorter, Stream, Streams, Survey, Watched, merge,
-    survey,
+    Batch, Batches, Lines, Outcome, ReplicaReport, Report, Scratch, Sink, Sorted, Sorter, Stream, Streams,
+    Survey, Watched, merge, survey,
 };
 use crate::replica::scan::ScanError;
 
 /// From how many bytes on the work is long enough for a progress bar.
 const PROGRESS_BYTES_MIN: u64 = 32 * 1024 * 1024;
 
-/// Replicas that are surveyed side by side: each takes memory to sort in.
+/// Replicas that are surveyed side by side: each takes memory to sort in. Also on fewer cores, since three on two are done
+/// sooner than two and then one.
 const SURVEYS_MAX: usize = 4;
+/// Sections that are read ahead of the merge, by a thread each; so many cores are seldom more than busy with them.
+const AHEAD_MAX: usize = 8;
+/// From how many bytes on a section is worth a thread.
+const AHEAD_BYTES_MIN: u64 = 1 << 20;
 
 /// A replica, locked and surveyed.
 pub(super) struct Replica {
@@ -101,7 +106,7 @@ impl Work {
     pub(super) fn survey(&mut self) -> Result<(), ReconcileError> {
         self.show_progress();
         let progress = &self.progress;
-        for some in self.replicas.chunks_mut(machine::cores().min(SURVEYS_MAX)) {
+        for some in self.replicas.chunks_mut(SURVEYS_MAX) {
             thread::scope(|scope| {
                 let survey = |replica| scope.spawn(move || Replica::survey(replica, progress));
                 let surveys: Vec<_> = some.iter_mut().map(survey).collect();
@@ -117,12 +122,18 @@ impl Work {
 
     /// Merges, and writes anew what differs, unless it is only a check.
     ///
-    /// A replica that is out of order or damaged is written during the first merge, on the guess that others do
-    /// not differ. If one does, or if an id was found at two positions, that is thrown away and the replicas are
-    /// merged again, with all known.
+    /// A replica that is out of order or damaged, or has fewer records than another, is written during the first merge, on
+    /// the guess that these are the ones that differ. If others do, or if an id was found at two positions, that is thrown
+    /// away and the replicas are merged again, with all known.
     pub(super) fn settle(&self, check: bool) -> Result<Report, ReconcileError> {
-        let disordered = |replica: &Replica| !check && !replica.survey.is_canonical();
-        let guess: Vec<bool> = self.replicas.iter().map(disordered).collect();
+        let records = |replica: &Replica| replica.survey.records;
+        let most = self.replicas.iter().map(records).max().unwrap_or(0);
+        let flawed = |replica: &Replica| !replica.survey.is_canonical() || records(replica) < most;
+        let guess: Vec<bool> = self
+            .replicas
+            .iter()
+            .map(|replica| !check && flawed(replica))
+            .collect();
         let mut rewrites = self.begin_rewrites(&guess)?;
         let mut outcome = self.merge(Watched::default(), &mut rewrites)?;
         let watched = std::mem::take(&mut outcome.watch_next);
@@ -174,27 +185,37 @@ impl Work {
         }
     }
 
-    /// All sorted sections of all replicas.
-    fn streams(&self) -> io::Result<Vec<Stream<BufReader<Section>>>> {
-        let mut streams = Vec::new();
+    /// All sorted sections of all replicas. The first that are long are read ahead.
+    fn streams(&self) -> io::Result<Vec<Stream<Feed>>> {
+        let (mut streams, mut ahead) = (Vec::new(), 0);
+        let mut add = |index, lines, bytes: u64| {
+            let feed = if bytes >= AHEAD_BYTES_MIN && ahead < AHEAD_MAX {
+                ahead += 1;
+                Feed::Ahead(Ahead::start(lines)?)
+            } else {
+                Feed::Here(lines)
+            };
+            streams.push(Stream::of(index, feed));
+            io::Result::Ok(())
+        };
         for (index, replica) in self.replicas.iter().enumerate() {
             if let Some(file) = &replica.file {
                 let survey = &replica.survey;
                 let ordered = section(file, 0..survey.ordered_bytes, &self.progress);
-                streams.push(Stream::new(index, ordered));
-                let near = survey.near.iter().cloned();
-                let near = near.map(|range| section(file, range, &self.progress));
-                streams.extend(near.map(|input| Stream::near(index, input)));
-            }
-            for run in replica.sorted.runs.iter().cloned() {
-                let input = replica.sorted.scratch.section(run)?;
-                streams.push(Stream::new(index, input));
+                add(index, Lines::ordered(ordered), survey.ordered_bytes)?;
+                for near in &survey.near {
+                    let input = section(file, near.clone(), &self.progress);
+                    let lines = Lines::near(input, survey.window_bytes);
+                    add(index, lines, near.end - near.start)?;
+                }
             }
         }
-        if let Some(Pulled { sorted, .. }) = &self.pulled {
-            for run in sorted.runs.iter().cloned() {
-                let input = sorted.scratch.section(run)?;
-                streams.push(Stream::new(self.replicas.len(), input));
+        let pulled = self.pulled.iter().map(|pulled| &pulled.sorted);
+        let sorted = self.replicas.iter().map(|replica| &replica.sorted);
+        for (index, sorted) in sorted.chain(pulled).enumerate() {
+            for run in &sorted.runs {
+                let input = sorted.scratch.section(run.clone())?;
+                add(index, Lines::ordered(input), run.end - run.start)?;
             }
         }
         Ok(streams)
@@ -240,8 +261,16 @@ impl Work {
 }
 
 impl Drop for Work {
+    /// A file that was replaced gives its space back when it is closed, which takes a while: some do so side by side.
     fn drop(&mut self) {
         self.progress.finish_and_clear();
+        let files = self.replicas.iter_mut().filter_map(|replica| replica.file.take());
+        thread::scope(|scope| {
+            for file in files.take(SURVEYS_MAX) {
+                // Without a thread it is closed here and now.
+                drop(thread::Builder::new().spawn_scoped(scope, || drop(file)));
+            }
+        });
     }
 }
 
@@ -273,6 +302,26 @@ impl Replica {
                 .map_err(ReconcileError::Merging)?;
         }
         Ok(rewrite)
+    }
+}
+
+/// What the merge reads of a section.
+type Input = BufReader<Section>;
+
+/// Where the lines of a section come from.
+enum Feed {
+    /// Read when they are wanted.
+    Here(Lines<Input>),
+    /// Read ahead.
+    Ahead(Ahead),
+}
+
+impl Batches for Feed {
+    fn next(&mut self, batch: &mut Batch) -> io::Result<()> {
+        match self {
+            Feed::Here(lines) => lines.next(batch),
+            Feed::Ahead(ahead) => ahead.next(batch),
+        }
     }
 }
 
