@@ -3,8 +3,10 @@
 //! When full: the ring goes before the screen. A user interface that does not read (a paused pager, a stuck
 //! terminal) makes
 //! - protocol notices (request, grant, pass, ...) lost, as they are of the moment only;
-//! - all else wait in a backlog of 16 MiB; beyond that messages and events of the ring are
-//!   counted and not shown (they are in the replica, and the user is told how many once there is room);
+//! - all else wait in a backlog of 16 MiB; beyond that messages are counted and not shown (they are in the replica, and
+//!   the user is told how many once there is room);
+//! - what happens seldom and is waited for (a ring, the end of a catching-up, a full disk) waits in another 4 MiB behind
+//!   that: many messages never push it out;
 //! - answers to the own user and the life of the own lines wait without that bound, but then no more commands
 //!   are taken, and so no more of them arise.
 
@@ -19,6 +21,8 @@ use crate::node::face::Notice;
 const CHANNEL_MAX: usize = 256;
 /// How much may wait for a user interface that does not read.
 const BACKLOG_BYTES_MAX: usize = 16 << 20;
+/// How much of it may be more than that for the sake of what happens seldom: thousands of events.
+const SELDOM_BYTES_MAX: usize = 4 << 20;
 /// What a notice counts beside the content it carries.
 const NOTICE_BYTES: usize = 256;
 
@@ -27,8 +31,10 @@ const NOTICE_BYTES: usize = 256;
 enum Weight {
     /// Of the moment: lost when it cannot be shown at once.
     Passing,
-    /// Waits, within the bound.
+    /// Waits, within the bound: there may be any number.
     Kept,
+    /// Happens seldom and is waited for: waits also beyond that bound, within one of its own.
+    Seldom,
     /// Waits; there is a bounded number as long as no commands are taken.
     Owed,
 }
@@ -72,7 +78,7 @@ impl Notices {
             self.flush();
         } else if weight == Weight::Passing {
             self.passing_lost += 1;
-        } else if weight == Weight::Kept && self.is_behind() {
+        } else if self.is_too_much(weight) {
             self.untold += 1;
         } else {
             self.backlog_bytes += bytes(Some(&notice));
@@ -106,6 +112,15 @@ impl Notices {
     /// Whether so much waits that commands are not to be taken.
     pub fn is_behind(&self) -> bool {
         self.backlog_bytes >= BACKLOG_BYTES_MAX
+    }
+
+    /// Whether so much waits that a notice of this weight is not to wait as well.
+    fn is_too_much(&self, weight: Weight) -> bool {
+        match weight {
+            Weight::Passing | Weight::Kept => self.is_behind(),
+            Weight::Seldom => self.backlog_bytes >= BACKLOG_BYTES_MAX + SELDOM_BYTES_MAX,
+            Weight::Owed => false,
+        }
     }
 
     /// Whether something waits, so that [`Notices::flush`] is to be tried again soon.
@@ -152,10 +167,10 @@ fn weight(notice: &Notice) -> Weight {
     match notice {
         Notice::Request | Notice::Grant(_) | Notice::Pass(..) => Weight::Passing,
         Notice::Fenced { .. } | Notice::CatchingUp { .. } => Weight::Passing,
-        Notice::Message { own: false, .. } | Notice::Gathering(_) | Notice::Ring { .. } => Weight::Kept,
-        Notice::Moved(_) | Notice::Conflict { .. } | Notice::CaughtUp { .. } => Weight::Kept,
-        Notice::Woke { .. } | Notice::Checkpointed | Notice::Warning(_) => Weight::Kept,
-        Notice::DiskFull(_) | Notice::DiskRoom | Notice::Stranger(_) => Weight::Kept,
+        Notice::Message { own: false, .. } | Notice::Moved(_) | Notice::Conflict { .. } => Weight::Kept,
+        Notice::Gathering(_) | Notice::Ring { .. } | Notice::CaughtUp { .. } => Weight::Seldom,
+        Notice::Woke { .. } | Notice::Checkpointed | Notice::Warning(_) => Weight::Seldom,
+        Notice::DiskFull(_) | Notice::DiskRoom | Notice::Stranger(_) => Weight::Seldom,
         Notice::Message { own: true, .. } | Notice::Pending { .. } | Notice::Refused { .. } => Weight::Owed,
         Notice::Held { .. } | Notice::FoundOrdered { .. } | Notice::OfferedAgain { .. } => Weight::Owed,
         Notice::Reconciled { .. } | Notice::Status(_) | Notice::Trace { .. } => Weight::Owed,
@@ -249,6 +264,32 @@ mod tests {
         assert_eq!(all[16], message(20, true, 10));
         assert!(matches!(&all[17], Notice::Warning(text) if text.starts_with("4 messages")));
         assert!(!notices.is_behind());
+    }
+
+    #[test]
+    fn what_is_waited_for_is_not_pushed_out_by_messages_and_is_bounded_too() {
+        let (mut notices, receiver) = full();
+        let caught_up = |received| Notice::CaughtUp {
+            peer: NodeId(2),
+            received,
+        };
+        for seq in 0..20 {
+            notices.tell(message(seq, false, 1 << 20));
+        }
+        notices.tell(caught_up(20));
+        notices.tell(Notice::Checkpointed);
+        notices.tell(message(20, false, 10));
+        let all = read_all(&mut notices, &receiver);
+        assert_eq!(all[16..18], [caught_up(20), Notice::Checkpointed]);
+        assert!(matches!(&all[18], Notice::Warning(text) if text.starts_with("5 messages")));
+        assert_eq!(all.len(), 19);
+
+        let (mut notices, _receiver) = full();
+        let most = (BACKLOG_BYTES_MAX + SELDOM_BYTES_MAX) / NOTICE_BYTES;
+        for received in 0..most as u64 + 3 {
+            notices.tell(caught_up(received));
+        }
+        assert_eq!((notices.backlog.len(), notices.untold), (most, 3));
     }
 
     #[test]

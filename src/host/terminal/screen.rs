@@ -1,9 +1,10 @@
 //! The pump that prints: one thread between the node and a terminal or pipe that may be slow.
 //!
 //! When full: on a terminal, lines are dropped and counted, and the count is told as soon as there is room
-//! (the messages are in the replica, `/history` shows them); a held-up terminal never holds up the ring. To a
-//! pipe, data waits, because a program must miss nothing: a reader that stops reading stops the node, which
-//! leaves the ring and catches up later. Talk is dropped and counted in both cases.
+//! (the messages are in the replica, `/history` shows them); a held-up terminal never holds up the ring. Talk has some room
+//! behind the messages, so that they do not push out what is waited for. To a pipe, data waits, because a program must miss
+//! nothing: a reader that stops reading stops the node, which leaves the ring and catches up later. When there is no room at
+//! all, talk is dropped and counted in both cases.
 
 use std::io::{self, Write};
 use std::thread::{Builder, JoinHandle};
@@ -18,6 +19,9 @@ use super::visible;
 
 /// How many lines may wait to be printed.
 const LINES_MAX: usize = 4_096;
+
+/// How many lines of talk may wait behind so many messages: more than the ring has news while a screenful scrolls by.
+const TALK_MAX: usize = 256;
 
 /// How many lines are printed at once at most, so that the edited line is redrawn once for all of them.
 const BATCH_MAX: usize = 64;
@@ -56,7 +60,7 @@ pub struct TalkWriter {
 impl Screen {
     /// Starts the pump.
     pub(super) fn start(printer: Printer, inputs: Inputs) -> io::Result<Screen> {
-        let (jobs, queue) = bounded(LINES_MAX);
+        let (jobs, queue) = bounded(LINES_MAX + TALK_MAX);
         let lossy = matches!(printer, Printer::Editor(_));
         let thread = Builder::new()
             .name("screen".to_string())
@@ -77,7 +81,10 @@ impl Screen {
             if must_wait {
                 // The pump ends before this sender only if it died; there is nothing to print to then.
                 self.jobs.send(Job::Print(line)).unwrap_or_default();
-            } else if let Err(TrySendError::Full(_)) = self.jobs.try_send(Job::Print(line)) {
+                continue;
+            }
+            let no_room = matches!(line, Shown::Data(_)) && !self.has_room();
+            if no_room || matches!(self.jobs.try_send(Job::Print(line)), Err(TrySendError::Full(_))) {
                 self.dropped += 1;
             }
         }
@@ -98,8 +105,13 @@ impl Screen {
         sent && answer.recv_timeout(at_most).is_ok() || self.thread.is_finished()
     }
 
+    /// Whether there is room for a message.
+    fn has_room(&self) -> bool {
+        self.jobs.len() < LINES_MAX
+    }
+
     fn tell_dropped(&mut self) {
-        if self.dropped == 0 {
+        if self.dropped == 0 || !self.has_room() {
             return;
         }
         let line = format!(
@@ -284,6 +296,25 @@ mod tests {
         assert_eq!(lines.len(), 1 + LINES_MAX + 2);
         assert!(lines[LINES_MAX + 1].starts_with("! 3 lines not shown, the terminal was too slow"));
         assert!(all.ends_with("later\n"));
+    }
+
+    #[test]
+    fn talk_is_not_pushed_out_by_messages_and_has_a_bound_of_its_own() {
+        let (mut screen, ends) = slow();
+        screen.show(data("first"));
+        ends.asked.recv().unwrap();
+        let talk = |text: &str| vec![Shown::Talk(text.into())];
+        for _ in 0..LINES_MAX + 3 {
+            screen.show(data("x"));
+        }
+        screen.show(talk("caught up"));
+        (1..TALK_MAX + 2).for_each(|_| screen.show(talk("y")));
+        assert_eq!(screen.dropped, 5, "three messages, two lines of talk");
+        (0..1_000).for_each(|_| ends.go.send(()).unwrap());
+        assert!(screen.flush(Duration::from_secs(10)));
+        let all: String = ends.seen.try_iter().collect();
+        assert_eq!(all.lines().nth(1 + LINES_MAX), Some("caught up"));
+        assert_eq!(all.lines().count(), 1 + LINES_MAX + TALK_MAX);
     }
 
     #[test]
