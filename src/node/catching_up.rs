@@ -28,7 +28,7 @@ const QUIET_US: u64 = 60_000_000;
 /// A session without an answer for this long is given up.
 const SILENCE_US: u64 = 5_000_000;
 /// How many records may be on their way to the disk before more are fetched.
-const UNWRITTEN_MAX: usize = 2_048;
+const UNWRITTEN_MAX: usize = 4_096;
 
 /// One session with a peer.
 #[derive(Clone, Debug)]
@@ -224,6 +224,10 @@ impl Node {
             *self.refused.entry("unreadable record").or_default() += brought.unreadable;
         }
         let mut left_out = false;
+        // The next portion is on its way while this one is taken in.
+        if self.is_wanting() {
+            self.ask_next_behind(now, brought.records.len());
+        }
         for record in brought.records {
             if !self.ring.saw(record.position) {
                 *self.refused.entry("position out of reach").or_default() += 1;
@@ -252,9 +256,20 @@ impl Node {
         }
     }
 
-    /// Asks the next question; records only once the last portion is written.
+    /// Whether the session has records to fetch.
+    fn is_wanting(&self) -> bool {
+        let session = self.catching_up.session.as_ref();
+        session.is_some_and(|session| session.pull.is_wanting())
+    }
+
+    /// Asks the next question; records only while not too many are on their way to the disk.
     fn ask_next(&mut self, now: Time) {
-        let room = self.unheld.len() < UNWRITTEN_MAX;
+        self.ask_next_behind(now, 0);
+    }
+
+    /// The same while so many more are about to be on their way there.
+    fn ask_next_behind(&mut self, now: Time, more: usize) {
+        let room = self.unheld.len() + more < UNWRITTEN_MAX;
         let Some(session) = self.catching_up.session.as_mut() else {
             return;
         };

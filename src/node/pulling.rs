@@ -5,9 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
+
 use crate::replica::content::ContentView;
 use crate::replica::digest::{Digest, Range, Summary};
 use crate::replica::frames::{Frame, first_intervals};
+use crate::replica::record::RecordView;
 use crate::replica::{PositionSet, Record};
 
 /// How many ranges may wait to be compared.
@@ -133,27 +136,42 @@ impl Pull {
         }
     }
 
-    /// Takes what was asked for out of what came.
-    fn take(&mut self, lines: &[bytes::Bytes]) -> Brought {
+    /// Takes what was asked for out of what came. The contents of a portion share one piece of memory.
+    fn take(&mut self, lines: &[Bytes]) -> Brought {
         let mut brought = Brought::default();
+        let (mut contents, mut found) = (Vec::new(), Vec::with_capacity(lines.len()));
         let mut taken = false;
         for line in lines {
-            let Ok(record) = Record::parse(line) else {
+            let Ok(RecordView { id, position, body }) = RecordView::parse(line) else {
                 brought.unreadable += 1;
                 continue;
             };
-            if !self.wanted.remove(record.position) {
+            if !self.wanted.remove(position) {
                 continue;
             }
             taken = true;
-            if let Ok(view) = ContentView::from_bytes(&record.content) {
-                self.received += 1;
-                if !brought.rooms.contains(&*view.room) {
-                    brought.rooms.insert(view.room.into_owned());
+            let start = contents.len();
+            contents.push(b'{');
+            contents.extend_from_slice(body);
+            contents.push(b'}');
+            match ContentView::from_bytes(&contents[start..]) {
+                Ok(view) => {
+                    self.received += 1;
+                    if !brought.rooms.contains(&*view.room) {
+                        brought.rooms.insert(view.room.into_owned());
+                    }
+                    found.push((id, position, start..contents.len()));
                 }
-                brought.records.push(record);
+                Err(_) => contents.truncate(start),
             }
         }
+        let contents = Bytes::from(contents);
+        let records = found.into_iter().map(|(id, position, place)| Record {
+            id,
+            position,
+            content: contents.slice(place),
+        });
+        brought.records.extend(records);
         if !taken {
             // The peer has none of what it said: asking again would go on for ever.
             self.left_out |= self.is_wanting();
@@ -189,8 +207,6 @@ impl Pull {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::node::serving::compare;
     use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq};
