@@ -10,7 +10,7 @@ mod status;
 use crate::host::exit::Code;
 use crate::host::terminal::start::{Start, Story};
 use crate::node::face::{Foreign, Moved, Notice, Step, Stranger};
-use crate::replica::content::{Content, rfc3339};
+use crate::replica::content::{ContentView, rfc3339};
 use crate::replica::record::Record;
 use crate::words::{Member, NodeId, Position, RingId, Seq, Time, WallTime};
 use bytes::Bytes;
@@ -32,7 +32,7 @@ pub fn notice(notice: &Notice, at: WallTime) -> String {
     let event = |name| begin(name, at);
     match notice {
         Notice::Pending { id, tag, content } => {
-            let object = event("pending").text("id", id.to_string()).maybe("tag", *tag);
+            let object = event("pending").plain("id", id).maybe("tag", *tag);
             content_fields(object, content)
         }
         Notice::Refused { tag, reason } => event("refused").number("tag", *tag).text("reason", reason),
@@ -40,7 +40,7 @@ pub fn notice(notice: &Notice, at: WallTime) -> String {
             .flag("late", *late)
             .flag("own", *own),
         Notice::Held { id, position, k, n } => event("held")
-            .text("id", id.to_string())
+            .plain("id", id)
             .position(position)
             .number("k", *k)
             .number("n", *n),
@@ -60,9 +60,7 @@ pub fn notice(notice: &Notice, at: WallTime) -> String {
             let members: Vec<(&Member, &String)> = members.iter().zip(names).collect();
             ring_event(event("ring"), ring, &members, [joined, left], *first)
         }
-        Notice::Fenced { from, ring } => event("fenced")
-            .number("from", from.0)
-            .text("ring", ring.to_string()),
+        Notice::Fenced { from, ring } => event("fenced").number("from", from.0).plain("ring", ring),
         Notice::Woke { away_us } => event("woke").number("away_us", *away_us),
         Notice::CatchingUp { peer, done, total } => event("catching_up")
             .number("peer", peer.0)
@@ -71,9 +69,9 @@ pub fn notice(notice: &Notice, at: WallTime) -> String {
         Notice::CaughtUp { peer, received } => event("caught_up")
             .number("peer", peer.0)
             .number("received", *received),
-        Notice::Conflict { id, position } => event("conflict").text("id", id.to_string()).position(position),
-        Notice::FoundOrdered { id } => event("found_ordered").text("id", id.to_string()),
-        Notice::OfferedAgain { id } => event("offered_again").text("id", id.to_string()),
+        Notice::Conflict { id, position } => event("conflict").plain("id", id).position(position),
+        Notice::FoundOrdered { id } => event("found_ordered").plain("id", id),
+        Notice::OfferedAgain { id } => event("offered_again").plain("id", id),
         Notice::Checkpointed => event("checkpointed"),
         Notice::Reconciled { records } => event("reconciled").number("records", *records),
         Notice::DiskFull(reason) => event("disk_full").text("reason", reason),
@@ -93,12 +91,12 @@ pub fn notice(notice: &Notice, at: WallTime) -> String {
 pub fn start(start: &Start, at: WallTime) -> String {
     begin("start", at)
         .number("id", start.id.0)
-        .text("incarnation", start.incarnation.to_string())
+        .plain("incarnation", start.incarnation)
         .text("name", &start.name)
         .text("room", &start.room)
         .text("interface", &start.interface)
-        .text("address", start.address.to_string())
-        .text("group", start.group.to_string())
+        .plain("address", start.address)
+        .plain("group", start.group)
         .number("delay_min_us", start.delay_min_us)
         .number("delay_max_us", start.delay_max_us)
         .text("replica", start.replica.to_string_lossy())
@@ -147,15 +145,13 @@ pub fn exit(code: Code, reason: Option<&str>, at: WallTime) -> String {
 
 /// The fields of a message at its position.
 fn message(object: Object, record: &Record) -> Object {
-    let object = object
-        .text("id", record.id.to_string())
-        .position(&record.position);
+    let object = object.plain("id", record.id).position(&record.position);
     content_fields(object, &record.content)
 }
 
 /// The known keys of a content; empty, with `unreadable`, if it is none.
 fn content_fields(object: Object, content: &Bytes) -> Object {
-    match Content::from_bytes(content) {
+    match ContentView::from_bytes(content) {
         Ok(content) => object
             .number("from", content.from)
             .text("name", &content.name)
@@ -168,10 +164,10 @@ fn content_fields(object: Object, content: &Bytes) -> Object {
 
 fn moved(object: Object, moved: &Moved) -> Object {
     object
-        .text("id", moved.id.to_string())
-        .text("from_ring", moved.from.ring.to_string())
+        .plain("id", moved.id)
+        .plain("from_ring", moved.from.ring)
         .number("from_seq", moved.from.seq.0)
-        .text("to_ring", moved.to.ring.to_string())
+        .plain("to_ring", moved.to.ring)
         .number("to_seq", moved.to.seq.0)
 }
 
@@ -186,12 +182,12 @@ fn ring_event(
     let members = list(members.iter().map(|(member, name)| {
         Object::new()
             .number("id", member.id.0)
-            .text("incarnation", member.incarnation.to_string())
+            .plain("incarnation", member.incarnation)
             .text("name", name)
             .end()
     }));
     object
-        .text("ring", ring.to_string())
+        .plain("ring", ring)
         .number("epoch", ring.epoch.0)
         .number("leader", ring.leader.id.0)
         .raw("members", &members)
@@ -216,7 +212,7 @@ fn stranger(object: Object, stranger: &Stranger) -> Object {
         Foreign::WithoutKey => "without_key",
     };
     object
-        .text("from_address", stranger.from.to_string())
+        .plain("from_address", stranger.from)
         .text("foreign", foreign)
         .number("per_second", stranger.per_second)
         .number("total", stranger.total)

@@ -1,5 +1,7 @@
 //! Builds one JSON object on one line, its keys in the order in which they are added.
 
+use std::fmt::{Display, Write};
+
 use crate::host::terminal::visible;
 use crate::words::{NodeId, Position};
 
@@ -13,39 +15,54 @@ impl Object {
         Object(String::from("{"))
     }
 
-    /// A key whose value is JSON already.
-    pub fn raw(mut self, key: &str, json: &str) -> Object {
+    /// A key, and what comes before its value.
+    fn key(&mut self, key: &str) -> &mut String {
         if self.0.len() > 1 {
             self.0.push(',');
         }
-        self.0.push_str(&quoted(key));
+        put_quoted(&mut self.0, key);
         self.0.push(':');
-        self.0.push_str(json);
+        &mut self.0
+    }
+
+    /// A key whose value is JSON already.
+    pub fn raw(mut self, key: &str, json: &str) -> Object {
+        self.key(key).push_str(json);
         self
     }
 
     /// A string.
-    pub fn text(self, key: &str, value: impl AsRef<str>) -> Object {
-        let json = quoted(value.as_ref());
-        self.raw(key, &json)
+    pub fn text(mut self, key: &str, value: impl AsRef<str>) -> Object {
+        put_quoted(self.key(key), value.as_ref());
+        self
+    }
+
+    /// A string that is digits and signs: an id, a ring, an address.
+    pub fn plain(mut self, key: &str, value: impl Display) -> Object {
+        write!(self.key(key), "\"{value}\"").expect("writing to a string succeeds");
+        self
     }
 
     /// A number.
-    pub fn number(self, key: &str, value: impl Into<u64>) -> Object {
-        let json = value.into().to_string();
-        self.raw(key, &json)
+    pub fn number(mut self, key: &str, value: impl Into<u64>) -> Object {
+        self.key(key).push_str(itoa::Buffer::new().format(value.into()));
+        self
     }
 
     /// A number, or null.
     pub fn maybe(self, key: &str, value: Option<u64>) -> Object {
-        let json = value.map_or_else(|| "null".to_string(), |number| number.to_string());
-        self.raw(key, &json)
+        match value {
+            Some(number) => self.number(key, number),
+            None => self.raw(key, "null"),
+        }
     }
 
     /// A string, or null.
     pub fn maybe_text(self, key: &str, value: Option<impl AsRef<str>>) -> Object {
-        let json = value.map_or_else(|| "null".to_string(), |text| quoted(text.as_ref()));
-        self.raw(key, &json)
+        match value {
+            Some(text) => self.text(key, text),
+            None => self.raw(key, "null"),
+        }
     }
 
     /// True or false.
@@ -55,8 +72,7 @@ impl Object {
 
     /// `ring` and `seq` of a position.
     pub fn position(self, position: &Position) -> Object {
-        self.text("ring", position.ring.to_string())
-            .number("seq", position.seq.0)
+        self.plain("ring", position.ring).number("seq", position.seq.0)
     }
 
     /// A list of node ids.
@@ -82,6 +98,19 @@ impl Default for Object {
 pub fn list(items: impl Iterator<Item = String>) -> String {
     let joined = items.collect::<Vec<_>>().join(",");
     format!("[{joined}]")
+}
+
+/// Adds a JSON string in which nothing can steer a terminal. Most texts are printable ASCII with nothing to escape.
+fn put_quoted(out: &mut String, text: &str) {
+    let stands = |byte: u8| (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\');
+    // All are looked at, without a stop: that goes many bytes at a time.
+    if text.bytes().fold(true, |all, byte| all & stands(byte)) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&quoted(text));
+    }
 }
 
 /// A JSON string in which nothing can steer a terminal.

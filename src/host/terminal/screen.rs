@@ -23,6 +23,9 @@ const LINES_MAX: usize = 4_096;
 /// How many lines of talk may wait behind so many messages: more than the ring has news while a screenful scrolls by.
 const TALK_MAX: usize = 256;
 
+/// What a pipe takes in one piece, others' lines before it or behind it (POSIX: PIPE_BUF is at least 512; on Linux it is this).
+const PIPE_BYTES: usize = 4_096;
+
 /// How many lines are printed at once at most, so that the edited line is redrawn once for all of them.
 const BATCH_MAX: usize = 64;
 
@@ -187,7 +190,11 @@ impl Printer {
                 let texts: String = lines.iter().map(text).collect();
                 printer.print(texts).map_err(io::Error::other)
             }
-            Printer::Pipes => lines.iter().try_for_each(print_to_pipe),
+            Printer::Pipes => {
+                let same =
+                    |one: &Shown, next: &Shown| matches!((one, next), (Shown::Data(_), Shown::Data(_)));
+                lines.chunk_by(same).try_for_each(print_to_pipe)
+            }
         }
     }
 
@@ -195,7 +202,7 @@ impl Printer {
     fn print_talk(&self, lines: &[Shown]) {
         let talk = lines.iter().filter(|line| matches!(line, Shown::Talk(_)));
         if let Printer::Pipes = self {
-            talk.for_each(|line| print_to_pipe(line).unwrap_or_default());
+            talk.for_each(|line| print_to_pipe(std::slice::from_ref(line)).unwrap_or_default());
         }
     }
 }
@@ -207,20 +214,34 @@ fn text(line: &Shown) -> String {
     }
 }
 
-/// One line in one write, so that lines of several processes do not mix.
-fn print_to_pipe(line: &Shown) -> io::Result<()> {
-    let bytes = text(line).into_bytes();
-    match line {
-        Shown::Data(_) => {
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(&bytes)?;
-            stdout.flush()
-        }
-        Shown::Talk(_) => {
-            io::stderr().write_all(&bytes).unwrap_or_default();
-            Ok(())
+/// Prints lines of data, or one of talk, each in one write, so that lines of several processes do not mix; several lines
+/// go together as long as the pipe takes them as one.
+fn print_to_pipe(lines: &[Shown]) -> io::Result<()> {
+    let mut together = String::new();
+    for line in lines {
+        match line {
+            Shown::Data(text) => {
+                if together.len() + text.len() >= PIPE_BYTES {
+                    print_data(&mut together)?;
+                }
+                together.push_str(text);
+                together.push('\n');
+            }
+            Shown::Talk(_) => io::stderr().write_all(text(line).as_bytes()).unwrap_or_default(),
         }
     }
+    print_data(&mut together)
+}
+
+/// Prints what was gathered.
+fn print_data(together: &mut String) -> io::Result<()> {
+    if together.is_empty() {
+        return Ok(());
+    }
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(together.as_bytes())?;
+    together.clear();
+    stdout.flush()
 }
 
 #[cfg(test)]
