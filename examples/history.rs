@@ -2,7 +2,8 @@
 //! `cargo run --release --example history -- --data-dir D --nodes 1,2,3 --messages 1000000`.
 //!
 //! Three people speak in turn, in rings of a hundred thousand messages. As in a replica that grew by itself, lines stand a
-//! few places from where they belong; and each replica lacks one message in a thousand, not the same as the others.
+//! few places from where they belong; and each replica lacks one message in a thousand, or as many as is asked
+//! for, not the same as the others.
 #![allow(clippy::disallowed_methods, reason = "a program that writes files")]
 
 use std::fs;
@@ -20,8 +21,6 @@ use roda::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingI
 const RING_MESSAGES: u64 = 100_000;
 /// Lines among which the order is mixed.
 const MIXED: u64 = 16;
-/// One message in so many is lacking.
-const LACKS_ONE_IN: u32 = 1_000;
 /// When the history begins, in milliseconds since 1970: November 2025.
 const BEGIN_MS: u64 = 1_763_680_000_000;
 
@@ -36,6 +35,9 @@ struct Options {
     /// How many messages there are.
     #[arg(long)]
     messages: u64,
+    /// Of each replica, one message in so many is lacking.
+    #[arg(long, default_value_t = 1_000)]
+    lacks_one_in: u32,
     /// Leave nothing out.
     #[arg(long)]
     whole: bool,
@@ -82,7 +84,7 @@ fn main() -> io::Result<()> {
             let mut mixed: Vec<u64> = (begin..options.messages.min(begin + MIXED)).collect();
             mixed.shuffle(&mut dice);
             for n in mixed {
-                if !options.whole && dice.random_range(0..LACKS_ONE_IN) == 0 {
+                if !options.whole && dice.random_range(0..options.lacks_one_in) == 0 {
                     continue;
                 }
                 line.clear();
