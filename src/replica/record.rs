@@ -324,11 +324,6 @@ fn check_sum(line: &[u8]) -> Result<&[u8], RecordError> {
     Err(RecordError::WrongSum { written, computed })
 }
 
-/// A sum as it is written.
-fn sum_digits(sum: u32) -> [u8; SUM_DIGITS] {
-    std::array::from_fn(|place| b"0123456789abcdef"[(sum >> (28 - 4 * place) & 15) as usize])
-}
-
 /// The value of lower-case hexadecimal digits.
 fn hexadecimal(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |value: u32, digit| match digit {
