@@ -188,12 +188,12 @@ impl Work {
     /// All sorted sections of all replicas. The first that are long are read ahead.
     fn streams(&self) -> io::Result<Vec<Stream<Feed>>> {
         let (mut streams, mut ahead) = (Vec::new(), 0);
-        let mut add = |index, lines, bytes: u64| {
+        let mut add = |index, lines: Lines<Input>, bytes: u64| {
             let feed = if bytes >= AHEAD_BYTES_MIN && ahead < AHEAD_MAX {
                 ahead += 1;
                 Feed::Ahead(Ahead::start(lines)?)
             } else {
-                Feed::Here(lines)
+                Feed::Here(Box::new(lines))
             };
             streams.push(Stream::of(index, feed));
             io::Result::Ok(())
@@ -311,7 +311,7 @@ type Input = BufReader<Section>;
 /// Where the lines of a section come from.
 enum Feed {
     /// Read when they are wanted.
-    Here(Lines<Input>),
+    Here(Box<Lines<Input>>),
     /// Read ahead.
     Ahead(Ahead),
 }
