@@ -92,7 +92,7 @@ impl Node {
     /// A new ring: its members may have what is missing here.
     pub(super) fn catch_up_soon(&mut self, now: Time) {
         if self.may_catch_up() && !bugs::on(Bug::CatchUpForgotten) {
-            let wait = self.dice.random_range(0..=self.ring.timing().consensus());
+            let wait = self.dice.random_range(0..=self.ring.timing().consensus(0));
             self.catching_up.passes = PASSES;
             self.begin_pass();
             self.catching_up.next_at = Some(now.after_us(wait));

@@ -152,7 +152,8 @@ impl Ring {
             Phase::Gather(gather) => gather.rounds,
             Phase::Operational => 0,
         };
-        let listen_until = now.after_us(self.timing.consensus());
+        let consensus = self.timing.consensus(present.len());
+        let listen_until = now.after_us(consensus);
         let me = self.settings.me;
         let mut gather = Gather {
             present,
@@ -167,13 +168,9 @@ impl Ring {
         gather.keep_one_of_each_id(me);
         self.phase = Phase::Gather(gather);
         self.timing.forget_rotation();
-        let back_off = if rounds > 0 {
-            self.jitter(self.timing.consensus() / 2)
-        } else {
-            0
-        };
+        let back_off = if rounds > 0 { self.jitter(consensus / 2) } else { 0 };
         self.deadlines = Deadlines {
-            consensus: Some(now.after_us(self.timing.consensus() + back_off)),
+            consensus: Some(now.after_us(consensus + back_off)),
             probe: self.deadlines.probe,
             suspicion: self.deadlines.suspicion,
             ..Deadlines::default()
@@ -198,8 +195,8 @@ impl Ring {
             present: gather.present.iter().copied().collect(),
             failed: gather.failed.iter().copied().collect(),
         };
+        let pause = self.timing.join_again(gather.present.len());
         self.multicast(Body::Join(join));
-        let pause = self.timing.join_again();
         let pause = pause - self.jitter(pause / 4);
         self.deadlines.join_again = Some(now.after_us(pause));
     }
@@ -360,10 +357,18 @@ impl Ring {
     /// Tells the own view if it changed, and looks whether all agree now.
     fn tell_and_agree(&mut self, now: Time, changed: bool) {
         if changed {
-            self.deadlines.consensus = Some(now.after_us(self.timing.consensus()));
+            self.expect_consensus(now);
             self.tell_soon(now);
         }
         self.seek_agreement(now);
+    }
+
+    /// From now on those who are present have the consensus time to agree.
+    fn expect_consensus(&mut self, now: Time) {
+        if let Phase::Gather(gather) = &self.phase {
+            let consensus = self.timing.consensus(gather.present.len());
+            self.deadlines.consensus = Some(now.after_us(consensus));
+        }
     }
 
     /// Tells the own view at once, or in a moment if many are there and it was told just now.
@@ -408,8 +413,8 @@ impl Ring {
 
     /// Somebody knows of this node and will gather: no reason to begin alone.
     pub(super) fn listen_longer(&mut self, now: Time) {
-        let until = now.after_us(self.timing.consensus());
         if let Phase::Gather(gather) = &mut self.phase {
+            let until = now.after_us(self.timing.consensus(gather.present.len()));
             gather.listen_until = until;
             self.deadlines.consensus = self.deadlines.consensus.max(Some(until));
         }
@@ -427,7 +432,7 @@ impl Ring {
     /// Counts the silent as failed; later also those who do not agree; at last a leader that does not propose.
     fn consensus_ran_out(&mut self, now: Time) {
         let me = self.settings.me;
-        self.deadlines.consensus = Some(now.after_us(self.timing.consensus()));
+        self.expect_consensus(now);
         let Phase::Gather(gather) = &mut self.phase else {
             return;
         };

@@ -140,7 +140,7 @@ impl Ring {
         let until = now.after_us(self.timing.probe());
         // The first probe may be lost on its way: a second chance soon.
         let again_at = if first {
-            until.after_us(self.timing.join_again())
+            until.after_us(self.timing.join_again(0))
         } else {
             now.after_us(pause_us)
         };

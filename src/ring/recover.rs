@@ -380,7 +380,7 @@ impl Ring {
         let alone = self.installed.as_ref().is_some_and(RingState::alone);
         // Whom the others left out although it lives shows itself to them at once.
         let beacon = if std::mem::take(&mut self.estranged) {
-            self.timing.join_again()
+            self.timing.join_again(0)
         } else {
             self.timing.beacon()
         };

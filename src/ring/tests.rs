@@ -1144,7 +1144,7 @@ fn a_view_with_more_members_than_a_ring_can_have_adds_none() {
     let mut ring = gathering();
     ring.on_join(NOW, member(3), address(3), join(&many(MEMBERS_MAX + 1), &[]));
     assert_eq!(joins(&mut ring), []);
-    let later = NOW.after_us(25_000);
+    let later = NOW.after_us(101_000);
     ring.on_join(later, member(3), address(3), join(&many(MEMBERS_MAX), &[]));
     let present: Vec<usize> = joins(&mut ring)
         .iter()
@@ -1165,14 +1165,14 @@ fn where_many_are_there_a_view_that_changes_again_is_told_in_a_moment() {
     let mut ring = gathering();
     ring.on_join(NOW, member(3), address(3), many(8));
     assert_eq!(told(&mut ring), [8], "eight are not many");
-    let later = NOW.after_us(2_800);
+    let later = NOW.after_us(11_200);
     ring.on_join(later, member(3), address(3), many(64));
     assert_eq!(told(&mut ring), [64]);
     ring.on_join(later, member(3), address(3), many(65));
     ring.on_join(later, member(3), address(3), many(66));
     assert_eq!(told(&mut ring), [0; 0]);
-    // 58 beyond eight, 50 µs each.
-    let due = later.after_us(58 * 50);
+    // 58 beyond eight, 200 µs each.
+    let due = later.after_us(58 * 200);
     assert!(ring.deadline() <= Some(due));
     ring.tick(due);
     assert_eq!(told(&mut ring), [66]);

@@ -4,11 +4,11 @@
 //! |---|---|---|
 //! | token loss, while somebody waits | T, at least 8 × the longest recent rotation, at most 10 T; at least members × T / 40 | 200 ms up to 40 |
 //! | token loss, while nobody waits | that + members × idle rest | 950 ms for 3 |
-//! | consensus (the silent count as failed) | T / 2 | 100 ms |
+//! | consensus (the silent count as failed) | T / 2, at least present × T / 40 | 100 ms up to 20 |
 //! | commit and recovery without progress | T, at least members × T / 20 | 200 ms up to 20 |
 //! | commit token sent again | as the token in a ring whose rotation is not known | 5 ms up to 10 |
-//! | join sent again | T / 8 | 25 ms |
-//! | join sent because the view changed | at once; no sooner after the last one than T / 4,000 for each present beyond eight, at most T / 8 | 0; 10 ms for 200 |
+//! | join sent again | T / 8, at least present × T / 100 | 25 ms up to 12 |
+//! | join sent because the view changed | at once; no sooner after the last one than T / 1,000 for each present beyond eight | 0; 38 ms for 200 |
 //! | request sent again | as the token, while somebody waits | 5 ms |
 //! | token sent again, while somebody waits | 4 × the shortest recent rotation, between T / 40 and T / 4 (or a quarter of members × T / 40), doubling; before one is known members × T / 400 | 5 ms up to 10 |
 //! | the same, while somebody lacks something and nobody waits | 4 × that | 20 ms |
@@ -86,8 +86,8 @@ impl Timing {
     }
 
     /// Who is silent or disagrees for this long while gathering counts as failed.
-    pub fn consensus(&self) -> u64 {
-        self.token_timeout_us / 2
+    pub fn consensus(&self, present: usize) -> u64 {
+        (self.token_timeout_us / 2).max(present as u64 * self.token_timeout_us / 40)
     }
 
     /// Commit and recovery are given up without progress for this long: a round of the commit token, on which members
@@ -97,16 +97,16 @@ impl Timing {
             .max(self.members * self.token_timeout_us / 20)
     }
 
-    /// Between two joins.
-    pub fn join_again(&self) -> u64 {
-        self.token_timeout_us / 8
+    /// Between two joins. Each goes to all who are present, so all of them together would drown in what each repeats.
+    pub fn join_again(&self, present: usize) -> u64 {
+        (self.token_timeout_us / 8).max(present as u64 * self.token_timeout_us / 100)
     }
 
     /// Between two joins because the view changed: where many start at once, each hears of many others one after the
     /// other, and need not tell all of each.
     pub fn join_apart(&self, present: usize) -> u64 {
         let beyond = present.saturating_sub(8) as u64;
-        (beyond * self.token_timeout_us / 4_000).min(self.join_again())
+        beyond * self.token_timeout_us / 1_000
     }
 
     /// Before the first repetition of a request: it is answered as soon as the token can be here.
@@ -243,9 +243,9 @@ mod tests {
         let timing = Timing::new(200_000);
         assert_eq!(timing.token_timeout(), 200_000);
         assert_eq!(timing.lazy_token_timeout(3), 950_000);
-        assert_eq!(timing.consensus(), 100_000);
+        assert_eq!((timing.consensus(1), timing.consensus(20)), (100_000, 100_000));
         assert_eq!(timing.forming(), 200_000);
-        assert_eq!(timing.join_again(), 25_000);
+        assert_eq!((timing.join_again(1), timing.join_again(12)), (25_000, 25_000));
         assert_eq!(timing.request_again(), 5_000);
         assert_eq!(timing.token_again(), 5_000);
         assert_eq!(timing.nack_again(), 5_000);
@@ -278,9 +278,12 @@ mod tests {
         assert_eq!((large.token_timeout(), large.forming()), (1_000_000, 2_000_000));
         assert_eq!((large.token_again(), large.again_max()), (100_000, 250_000));
         assert_eq!((large.settling_rest(), large.suspicion()), (1_000, 25_000));
-        assert_eq!((large.consensus(), large.join_again()), (100_000, 25_000));
-        let apart = [3, 8, 9, 64, 200, 512].map(|present| large.join_apart(present));
-        assert_eq!(apart, [0, 0, 50, 2_800, 9_600, 25_000]);
+        assert_eq!(
+            (large.consensus(200), large.join_again(200)),
+            (1_000_000, 400_000)
+        );
+        let apart = [3, 8, 9, 64, 200].map(|present| large.join_apart(present));
+        assert_eq!(apart, [0, 0, 200, 11_200, 38_400]);
     }
 
     #[test]
