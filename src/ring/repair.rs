@@ -173,7 +173,12 @@ impl Ring {
             return;
         }
         self.send_nack(holder, self.asked_up_to(state));
-        self.deadlines.nack_again = Some(Repeat::first(now, self.timing.nack_again()));
+        // The next token makes more due; the clock is for where none comes.
+        let again = match self.settings.accelerated {
+            true => self.timing.token_again(),
+            false => self.timing.nack_again(),
+        };
+        self.deadlines.nack_again = Some(Repeat::first(now, again));
     }
 
     fn send_nack(&mut self, holder: Member, bound: Seq) {

@@ -72,9 +72,10 @@ pub struct Way {
     pub to: To,
 }
 
-/// A key for one purpose, ready for use; overwritten when it is dropped.
+/// A key for one purpose, ready for use; overwritten when it is dropped. Boxed, so that it leaves no copies of itself where it
+/// has been.
 #[derive(Clone)]
-pub struct Cipher(LessSafeKey);
+pub struct Cipher(Box<LessSafeKey>);
 
 impl fmt::Debug for Cipher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,14 +86,14 @@ impl fmt::Debug for Cipher {
 impl Drop for Cipher {
     fn drop(&mut self) {
         // The crate does not clear its keys. That somebody looks at it keeps the overwriting from being optimized away.
-        self.0 = ready(&[0; 32]);
+        *self.0 = ready(&[0; 32]);
         std::hint::black_box(&self.0);
     }
 }
 
 impl Cipher {
     pub(super) fn new(key: &[u8; 32]) -> Cipher {
-        Cipher(ready(key))
+        Cipher(Box::new(ready(key)))
     }
 
     /// Encrypts in place; the tag. A nonce must not be used twice.

@@ -82,9 +82,14 @@ fn only_what_the_token_named_the_round_before_is_asked_for() {
 #[test]
 fn where_no_token_comes_the_clock_asks_for_all_that_is_missing() {
     let mut ring = accelerated(0, 0);
+    ring.timing.visited(NOW, None);
+    ring.timing.visited(NOW.after_us(10_000), Some(NOW));
+    assert_eq!(ring.timing.token_again(), 40_000);
     visited(&mut ring, 1, FIRST + 4);
     asked(&mut ring);
-    ring.tick_repair(NOW.after_us(ring.timing.nack_again()));
+    ring.tick_repair(NOW.after_us(ring.timing.token_again() - 1));
+    assert_eq!(asked(&mut ring), []);
+    ring.tick_repair(NOW.after_us(ring.timing.token_again()));
     let ranges: Vec<_> = asked(&mut ring).into_iter().map(|(_, ranges)| ranges).collect();
     assert_eq!(ranges, [[(Seq(FIRST), Seq(FIRST + 4))]]);
 }
