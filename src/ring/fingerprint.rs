@@ -106,13 +106,8 @@ impl Ring {
         queue
             .iter()
             .for_each(|offer| (offer.id, &offer.content).hash(hasher));
-        (
-            lineage.entered,
-            lineage.complete,
-            lineage.established,
-            lineage.forgotten(),
-        )
-            .hash(hasher);
+        let is_ours = (lineage.complete, lineage.established);
+        (lineage.entered, is_ours, lineage.forgotten()).hash(hasher);
         for state in [installed, &lineage.log, &lineage.rest] {
             state.is_some().hash(hasher);
             state.iter().for_each(|state| state.hash_state(me, now, hasher));
