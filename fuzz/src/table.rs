@@ -10,9 +10,11 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use bytes::Bytes;
+use roda::disk::Appended;
 use roda::node::Node;
-use roda::node::face::{Action, Command, Config, Event, LoadId, RecoverLevel, StreamEvent, StreamId, Ticket};
-use roda::node::face::{Load, Moved};
+use roda::node::face::{
+    Action, Command, Config, Event, Load, LoadId, RecoverLevel, StreamEvent, StreamId, Ticket,
+};
 use roda::sim::disk::Disk;
 use roda::words::{Incarnation, NodeId, Seq, Time, WallTime};
 
@@ -385,8 +387,13 @@ impl Table {
 
     fn synced(&mut self, seat: usize) {
         if let Some(ticket) = self.seats[seat].stores.pop_front() {
-            let moved: Vec<Moved> = self.seats[seat].disk.sync(ticket);
-            self.event(seat, Event::Stored { ticket, moved });
+            let Appended { moved, hashes } = self.seats[seat].disk.sync(ticket);
+            let stored = Event::Stored {
+                ticket,
+                moved,
+                hashes,
+            };
+            self.event(seat, stored);
         }
     }
 
