@@ -39,12 +39,13 @@ pub use payload::BYTES_MIN as SIZE_MIN;
 const GROUP_MARK: u32 = 0x6265_6e63;
 /// How long the ring may take to have its members, in microseconds.
 const COMPLETE_US: u64 = 60_000_000;
-/// The bytes of messages that may wait to be stamped: twice what one visit of the token takes.
+/// The bytes of messages that may wait to be stamped: twice what one visit of the token takes. This and the two below are
+/// those of a member of three.
 const WAITING_BYTES_MAX: usize = 1 << 20;
 /// And how many they are at the most.
 const WAITING_MAX: usize = 4_096;
 /// Own lines of a whole node that may be on their way.
-const UNDER_WAY_MAX: u64 = 6_144;
+const UNDER_WAY_MAX: usize = 6_144;
 /// How long the disk may take to finish.
 const DISK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
@@ -258,13 +259,22 @@ fn plan(options: &BenchOptions, me: NodeId) -> Result<Plan, (Code, String)> {
         rate: options.rate,
         window_us: u64::from(options.secs) * 1_000_000,
         machine: machine::boot().map_or_else(dice, Ok)?,
-        waiting_max: (WAITING_BYTES_MAX / options.size).clamp(4, WAITING_MAX),
+        waiting_max: share(
+            options.members,
+            (WAITING_BYTES_MAX / options.size).min(WAITING_MAX),
+        ),
         under_way_max: match options.mode {
             Mode::Order => u64::MAX,
-            Mode::Written | Mode::Synced => UNDER_WAY_MAX,
+            Mode::Written | Mode::Synced => share(options.members, UNDER_WAY_MAX) as u64,
         },
         complete_by: clock::now().after_us(COMPLETE_US),
     })
+}
+
+/// A member's part of what three members may have on their way together: a visit of the token takes less where there are
+/// more of them, and what is on its way when the window ends has to arrive within seconds.
+fn share(members: usize, of_three: usize) -> usize {
+    (of_three * 3 / members.max(3)).max(4)
 }
 
 /// The outcome of a run whose core has ended like this.
@@ -293,4 +303,16 @@ fn leave_on_signals(inbox: crate::host::inbox::Inbox) -> Result<signals::SignalW
         HostSignal::Force | HostSignal::Suspend(_) | HostSignal::Resumed => {}
     });
     watch.map_err(|error| failed(Failure::Signals(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_members_have_less_on_their_way_each_and_no_more_together() {
+        assert_eq!((share(1, 4_096), share(3, 4_096)), (4_096, 4_096));
+        assert_eq!((share(64, 4_096), share(200, 4_096)), (192, 61));
+        assert_eq!(share(200, 16), 4, "something is always on its way");
+    }
 }
