@@ -232,6 +232,15 @@ pub(crate) mod samples {
         RingId { epoch, leader }
     }
 
+    /// A message of this node's first life.
+    pub fn id(node: u16, counter: u64) -> MessageId {
+        let sender = Member {
+            id: NodeId(node),
+            incarnation: Incarnation(9),
+        };
+        MessageId { sender, counter }
+    }
+
     /// A number in that ring.
     pub fn at(epoch: u64, seq: u64) -> Position {
         let (ring, seq) = (ring(epoch), Seq(seq));

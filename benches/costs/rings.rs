@@ -38,14 +38,6 @@ impl User for Talker {
         self.left = self.left.checked_sub(1)?;
         Some(self.text.clone())
     }
-
-    fn deadline(&self) -> Option<Time> {
-        None
-    }
-
-    fn is_done(&self) -> bool {
-        false
-    }
 }
 
 /// A ring and the network between its members.

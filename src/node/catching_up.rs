@@ -28,7 +28,7 @@ const QUIET_US: u64 = 60_000_000;
 /// A session without an answer for this long is given up.
 const SILENCE_US: u64 = 5_000_000;
 /// How many records may be on their way to the disk before more are fetched.
-const UNWRITTEN_MAX: usize = 4_096;
+const UNWRITTEN_MAX: usize = 2_048;
 
 /// One session with a peer.
 #[derive(Clone, Debug)]

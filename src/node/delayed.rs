@@ -73,11 +73,7 @@ mod tests {
     use crate::words::samples;
 
     fn writing(seq: u64) -> Writing {
-        let position = samples::at(1, seq);
-        let sender = position.ring.leader;
-        let id = crate::words::MessageId { sender, counter: seq };
-        let content = format!("{{\"from\":{}}}", sender.id.0);
-        let record = Record::new(id, position, content.into()).unwrap();
+        let record = Record::new(samples::id(1, seq), samples::at(1, seq), "{\"from\":1}".into()).unwrap();
         Writing {
             record,
             ring_seq: None,

@@ -134,8 +134,7 @@ mod tests {
     use crate::words::samples;
 
     fn id(counter: u64) -> MessageId {
-        let sender = samples::at(1, 1).ring.leader;
-        MessageId { sender, counter }
+        samples::id(1, counter)
     }
 
     /// How many steps the message with this number took, and where it is.

@@ -55,10 +55,14 @@ pub trait User {
     fn next(&mut self, now: Time, waiting: usize) -> Option<Bytes>;
 
     /// When [`User::next`] is to be asked again, if nothing happens before.
-    fn deadline(&self) -> Option<Time>;
+    fn deadline(&self) -> Option<Time> {
+        None
+    }
 
     /// Whether the member may leave.
-    fn is_done(&self) -> bool;
+    fn is_done(&self) -> bool {
+        false
+    }
 }
 
 /// What was sent, counted as it goes to the network.

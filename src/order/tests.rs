@@ -30,10 +30,6 @@ impl User for Talker {
         Some(Bytes::from(self.left.to_string()))
     }
 
-    fn deadline(&self) -> Option<Time> {
-        None
-    }
-
     fn is_done(&self) -> bool {
         self.done
     }

@@ -121,15 +121,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::words::{Incarnation, NodeId};
-
-    fn id(node: u16, counter: u64) -> MessageId {
-        let sender = Member {
-            id: NodeId(node),
-            incarnation: Incarnation(7),
-        };
-        MessageId { sender, counter }
-    }
+    use crate::words::samples::id;
 
     #[test]
     fn it_does_what_a_map_does_whatever_the_counters() {

@@ -76,15 +76,7 @@ impl IdSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::{Incarnation, NodeId};
-
-    fn id(node: u16, counter: u64) -> MessageId {
-        let sender = Member {
-            id: NodeId(node),
-            incarnation: Incarnation(7),
-        };
-        MessageId { sender, counter }
-    }
+    use crate::words::samples::id;
 
     #[test]
     fn an_id_is_new_once() {

@@ -91,15 +91,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::words::{Incarnation, NodeId, Seq};
-
-    fn id(of: u16, counter: u64) -> MessageId {
-        let sender = Member {
-            id: NodeId(of),
-            incarnation: Incarnation(1),
-        };
-        MessageId { sender, counter }
-    }
+    use crate::words::Seq;
+    use crate::words::samples::id;
 
     fn chunk(id: MessageId, length: usize, fragment: usize, fragments: usize) -> Chunk {
         Chunk {

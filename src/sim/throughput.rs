@@ -99,14 +99,6 @@ impl User for Talker {
     fn next(&mut self, _now: Time, waiting: usize) -> Option<Bytes> {
         (waiting < self.waiting_max).then(|| self.text.clone())
     }
-
-    fn deadline(&self) -> Option<Time> {
-        None
-    }
-
-    fn is_done(&self) -> bool {
-        false
-    }
 }
 
 /// A datagram that arrives at one member.

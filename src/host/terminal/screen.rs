@@ -190,11 +190,7 @@ impl Printer {
                 let texts: String = lines.iter().map(text).collect();
                 printer.print(texts).map_err(io::Error::other)
             }
-            Printer::Pipes => {
-                let same =
-                    |one: &Shown, next: &Shown| matches!((one, next), (Shown::Data(_), Shown::Data(_)));
-                lines.chunk_by(same).try_for_each(print_to_pipe)
-            }
+            Printer::Pipes => print_to_pipe(lines),
         }
     }
 
@@ -214,7 +210,7 @@ fn text(line: &Shown) -> String {
     }
 }
 
-/// Prints lines of data, or one of talk, each in one write, so that lines of several processes do not mix; several lines
+/// Prints lines in their order, each in one write, so that lines of several processes do not mix; several lines of data
 /// go together as long as the pipe takes them as one.
 fn print_to_pipe(lines: &[Shown]) -> io::Result<()> {
     let mut together = String::new();
@@ -227,7 +223,10 @@ fn print_to_pipe(lines: &[Shown]) -> io::Result<()> {
                 together.push_str(text);
                 together.push('\n');
             }
-            Shown::Talk(_) => io::stderr().write_all(text(line).as_bytes()).unwrap_or_default(),
+            Shown::Talk(_) => {
+                print_data(&mut together)?;
+                io::stderr().write_all(text(line).as_bytes()).unwrap_or_default();
+            }
         }
     }
     print_data(&mut together)
