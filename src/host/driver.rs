@@ -15,6 +15,7 @@
 
 mod backlog;
 mod counted;
+mod hails;
 
 use std::fmt;
 use std::io;
@@ -27,6 +28,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::host::alarm::Alarm;
 use crate::host::chaos::Chaos;
 use crate::host::clock;
+use crate::host::hail::answerer::Answerer;
 use crate::host::inbox::{self, Arrival, Entrance, Inbox, Lane};
 use crate::host::net::{Net, Port, Read, Received, Sent};
 use crate::host::notices::Notices;
@@ -42,6 +44,7 @@ const UNICAST: Token = Token(1);
 const LISTENER: Token = Token(2);
 const WAKE: Token = Token(3);
 const ALARM: Token = Token(4);
+const HAIL: Token = Token(5);
 
 /// The group's datagrams in one turn: more than a flow-control window, so that all data of a visit is read
 /// before the token behind it.
@@ -140,6 +143,7 @@ pub struct Driver {
     entrance: Entrance,
     disk: Disk,
     notices: Notices,
+    hails: Option<Answerer>,
     waiting: Waiting,
     /// Stream events that arose here, for the core.
     own_events: Vec<(StreamId, StreamEvent)>,
@@ -154,6 +158,7 @@ struct Waiting {
     unicast: bool,
     listener: bool,
     reports: bool,
+    hails: bool,
 }
 
 /// How a turn can be the last.
@@ -187,6 +192,7 @@ impl Driver {
             entrance,
             disk,
             notices,
+            hails: None,
             waiting: Waiting::default(),
             own_events: Vec::new(),
             unreachable: false,
@@ -238,6 +244,7 @@ impl Driver {
                     self.waiting.reports |= event.is_error();
                 }
                 LISTENER => self.waiting.listener = true,
+                HAIL => self.waiting.hails = true,
                 WAKE | ALARM => {}
                 other => unreachable!("nothing is registered as {other:?}"),
             }
@@ -264,6 +271,7 @@ impl Driver {
         let obeys = !self.notices.is_behind();
         (datagrams && !self.disk.is_behind())
             || self.waiting.listener
+            || self.waiting.hails
             || !self.own_events.is_empty()
             || !self.entrance.is_empty(Lane::Urgent)
             || !self.entrance.is_empty(Lane::Streams)
@@ -276,6 +284,7 @@ impl Driver {
         if !self.disk.is_behind() {
             self.take_datagrams(core)?;
         }
+        self.take_hails();
         self.take_streams(core)?;
         for lane in [Lane::Urgent, Lane::Streams, Lane::Commands] {
             self.take_lane(core, lane)?;
@@ -326,8 +335,11 @@ impl Driver {
         Ok(())
     }
 
-    /// A datagram arrived: to the core with it, by way of chaos if there is to be some.
+    /// A datagram arrived: to the core with it, by way of chaos if there is to be some; a hail is answered here.
     fn receive(&mut self, core: &mut impl Core, datagram: Received) -> Result<(), Last> {
+        if self.take_hail(&datagram) {
+            return Ok(());
+        }
         match &mut self.chaos {
             Some(chaos) => {
                 chaos.arrive(clock::now(), datagram);
@@ -406,7 +418,10 @@ impl Driver {
                     status.counters.machine = self.counted();
                     self.notices.tell(Notice::Status(status));
                 }
-                Action::Notice(notice) => self.notices.tell(notice),
+                Action::Notice(notice) => {
+                    self.hails_heed(&notice);
+                    self.notices.tell(notice);
+                }
                 Action::Exit(exit) => return Err(Last::Exit(exit)),
             }
         }

@@ -14,6 +14,7 @@ pub mod events;
 pub mod exit;
 pub mod files;
 pub mod folder;
+pub mod hail;
 pub mod inbox;
 pub mod keys;
 pub mod machine;

@@ -10,6 +10,7 @@ mod closed;
 pub mod error;
 pub mod group;
 pub mod interface;
+pub mod network;
 mod segments;
 mod sockets;
 
@@ -24,6 +25,7 @@ use rustix::io::Errno;
 pub use error::NetError;
 pub use group::Group;
 pub use interface::Interface;
+pub use network::Network;
 
 use segments::Piece;
 

@@ -18,10 +18,12 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use crate::host::clock;
 use crate::host::disk::{Answer, Disk, DiskPump, Work};
 use crate::host::driver::{DiskWork, Driver, DriverError};
+use crate::host::hail::answerer::Me;
 use crate::host::inbox::Inbox;
 use crate::host::keys::{self, KeyWatch};
 use crate::node::Node;
-use crate::node::face::{Command, Event, Exit, Notice};
+use crate::node::face::{Command, Config, Event, Exit, Notice, Restart};
+use crate::words::Member;
 
 use super::failure::Failure;
 use super::opening::Opening;
@@ -60,7 +62,9 @@ impl Life {
         } = opening;
         let address = net.address();
         let thread = |error| Failure::Machine("a thread", error);
-        let (driver, ends) = Driver::new(net, chaos).map_err(|error| Failure::Machine("a poll", error))?;
+        let (mut driver, ends) =
+            Driver::new(net, chaos).map_err(|error| Failure::Machine("a poll", error))?;
+        driver.answer_hails(me(&config, &restart));
         let (questions, asked) = bounded(QUESTIONS_MAX);
         let disk_ended = feed_disk(disk, ends.inbox.clone(), ends.disk, asked).map_err(thread)?;
         let watched = key_file.zip(config.seal.as_ref().map(|seal| seal.keys.clone()));
@@ -119,6 +123,20 @@ impl Life {
             Err(error) if error.is_timeout() => result.and(Err(Failure::Stuck("the disk"))),
             Err(_) => result.and(Err(Failure::Bug("disk"))),
         }
+    }
+}
+
+/// Who answers hails.
+fn me(config: &Config, restart: &Restart) -> Me {
+    Me {
+        group: config.group,
+        member: Member {
+            id: config.id,
+            incarnation: restart.incarnation,
+        },
+        key: config.seal.as_ref().map(|seal| seal.keys.first().name()),
+        // A datagram is never longer than its length field can say.
+        payload: config.payload_max as u16,
     }
 }
 
