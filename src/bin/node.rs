@@ -1,5 +1,5 @@
-//! `node`: chats on the ring, shows the whole story with `node demo`, makes a group key with `node keygen`, or
-//! measures a ring with `node bench`.
+//! `node`: chats on the ring, shows the whole story with `node demo`, makes a group key with `node keygen`, measures
+//! a ring with `node bench`, or finds out with `node doctor` why nobody is visible.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use roda::host::cli::{self, Invocation};
 use roda::host::exit::Code;
 use roda::host::terminal::visible;
-use roda::host::{bench, demo, keys, run};
+use roda::host::{bench, demo, doctor, keys, run};
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Demo(options)) => demo::run(options).into(),
         Ok(Invocation::Keygen(file)) => keygen(&file).into(),
         Ok(Invocation::Bench(options)) => bench::run(&options).into(),
+        Ok(Invocation::Doctor(options)) => doctor::run(options).into(),
         Err(error) => error.exit(),
     }
 }

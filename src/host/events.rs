@@ -7,6 +7,7 @@
 pub mod object;
 mod status;
 
+use crate::host::doctor::{self, Diagnosis};
 use crate::host::exit::Code;
 use crate::host::terminal::start::{Start, Story};
 use crate::node::face::{Foreign, Moved, Notice, Step, Stranger};
@@ -133,6 +134,11 @@ pub fn line_refused(line: u64, reason: &str, at: WallTime) -> String {
         .number("line", line)
         .text("reason", reason)
         .end()
+}
+
+/// What a doctor says: of `node doctor`, or because the node has been alone for a while.
+pub fn doctor(diagnosis: &Diagnosis, at: WallTime) -> String {
+    doctor::tell::fields(begin("doctor", at), diagnosis).end()
 }
 
 /// The last event: the exit code, and why if it is not 0.

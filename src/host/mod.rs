@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod demo;
 pub mod disk;
+pub mod doctor;
 pub mod driver;
 pub mod events;
 pub mod exit;

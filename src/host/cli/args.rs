@@ -23,6 +23,7 @@ Examples:
   node keygen ours.key                   make a group key; all members use --key-file ours.key
   node --id 1 --restore 4 --recover none look at the state of checkpoint 4
   node bench --local 3                   how fast three members on this machine are
+  node doctor --id 1                     nobody there? what is wrong, and what to do
 ";
 
 /// The shortest token timeout: below it, scheduling alone looks like a dead node.
@@ -149,6 +150,8 @@ enum Verb {
     },
     /// Load a ring and measure it: throughput, latency, cost, and whether all saw the same order
     Bench(super::bench::BenchArgs),
+    /// Find out why others are not visible, and say what to do; takes up to five seconds and changes nothing
+    Doctor(super::doctor::DoctorArgs),
 }
 
 /// `--recover` as written.
@@ -180,6 +183,7 @@ impl Args {
             Some(Verb::Demo { keep, fast }) => return Ok(Invocation::Demo(DemoOptions { keep, fast })),
             Some(Verb::Keygen { file }) => return Ok(Invocation::Keygen(file)),
             Some(Verb::Bench(args)) => return args.into_options().map(Invocation::Bench),
+            Some(Verb::Doctor(args)) => return Ok(Invocation::Doctor(args.into_options())),
             None => {}
         }
         let id = self.id.ok_or(

@@ -6,6 +6,7 @@
 
 mod args;
 mod bench;
+mod doctor;
 pub mod duration;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::host::bench::BenchOptions;
+use crate::host::doctor::DoctorOptions;
 use crate::host::exit;
 use crate::host::terminal::Level;
 use crate::node::face::RecoverLevel;
@@ -36,6 +38,8 @@ pub enum Invocation {
     Keygen(PathBuf),
     /// Load a ring and measure it.
     Bench(BenchOptions),
+    /// Find out why nobody is visible.
+    Doctor(DoctorOptions),
 }
 
 /// How the demo is to run.
