@@ -26,6 +26,7 @@ use crate::replica::Record;
 use crate::words::Time;
 
 use super::Ending;
+use super::alone::Alone;
 use super::failure::Failure;
 use super::life::Life;
 use super::opening::{Found, Opening};
@@ -96,6 +97,8 @@ pub struct Front {
     alone_until: Option<Time>,
     /// It has asked the core whether it is alone for want of the right key.
     looking_around: bool,
+    /// Nobody else is here, and it is wondered why.
+    pub(super) alone: Alone,
     /// Late messages are held back until then.
     late_until: Option<Time>,
     /// The node was asked to leave, and ends by then.
@@ -146,6 +149,7 @@ impl Front {
             last_tag: 0,
             alone_until: None,
             looking_around: false,
+            alone: Alone::new(clock::now()),
             late_until: None,
             leave_by: None,
             next: Next::End,
@@ -180,6 +184,7 @@ impl Front {
             lines[1..].iter().for_each(|warning| self.view.alarm(warning));
         }
         self.options.name = Some(found.start.name.clone());
+        self.alone.begins(&found.start);
         found.rooms.iter().for_each(|room| self.view.know_room(room));
         self.tell_history(&found.history);
         self.show();
@@ -210,6 +215,7 @@ impl Front {
     pub(super) fn live(&mut self, life: &Life) -> Next {
         let signals = self.signals.clone();
         let (wakes, answers) = (self.wakes.clone(), self.answers.clone());
+        let wondered = self.alone.found.clone();
         loop {
             let wait = Duration::from_micros(self.wait_us(clock::now()));
             select! {
@@ -220,6 +226,7 @@ impl Front {
                 recv(wakes) -> _ => self.take_inputs(life),
                 recv(signals) -> signal => signal.into_iter().for_each(|signal| self.signal(signal, life)),
                 recv(answers) -> answer => answer.into_iter().for_each(|answer| self.answered(answer, life)),
+                recv(wondered) -> found => found.into_iter().for_each(|found| self.wondered(found)),
                 default(wait) => {}
             }
             if !self.go_on(clock::now(), life) {
@@ -240,7 +247,8 @@ impl Front {
             Verdict::Wait(until) => until,
             Verdict::Done(..) => now,
         });
-        let times = [verdict, self.alone_until, self.late_until, self.leave_by];
+        let wonder = self.alone.due().filter(|_| self.leave_by.is_none());
+        let times = [verdict, wonder, self.alone_until, self.late_until, self.leave_by];
         let next = times.into_iter().flatten().min();
         next.map_or(WAIT_US_MAX, |next| next.since_us(now).min(WAIT_US_MAX))
     }
@@ -251,6 +259,9 @@ impl Front {
             self.alone_until = None;
             self.looking_around = true;
             life.command(Command::Status);
+        }
+        if self.leave_by.is_none() {
+            self.wonder(now);
         }
         if self.late_until.is_some_and(|until| until <= now) {
             self.late_until = None;
@@ -315,6 +326,7 @@ impl Front {
     /// A piped program is in a ring: it reads at once if others are there, or else after a while.
     fn in_ring(&mut self, members: usize) {
         let now = clock::now();
+        self.alone.ring(members, now);
         if members > 1 {
             self.join(now);
         } else if self.alone_until.is_none() {

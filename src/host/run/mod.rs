@@ -8,6 +8,7 @@
 //! Order of a start: what can be refused without touching anything comes first (chaos, interface, group), then
 //! the files with their lock, then the terminal, and only then the first datagram.
 
+mod alone;
 mod failure;
 mod front;
 mod life;

@@ -169,7 +169,10 @@ impl Front {
                 let hold_us = hold_us.unwrap_or(u64::MAX);
                 life.command(Command::HoldToken { hold_us });
             }
-            Slash::Why => self.question(Question::Why, life),
+            Slash::Why => {
+                self.why_alone();
+                self.question(Question::Why, life);
+            }
             Slash::Trace { seq, ring } => life.command(Command::Trace { seq, ring }),
             Slash::Checkpoint => {
                 self.view.expect_checkpoint();
