@@ -1,11 +1,12 @@
 //! Events as programs read them: one JSON object a line, as `docs/EVENTS.md` describes.
 //!
-//! The first keys are always `v`, `type` and `at`. Within a version fields are added, never renamed or given
-//! another meaning. Numbers are numbers; ids, rings and incarnations are strings, spelled as in a replica file.
-//! Of a message's content only the known keys are shown.
+//! The first keys are always `v`, `type`, `at`, `n`, `node` and `us`. Within a version fields are added, never renamed
+//! or given another meaning. Numbers are numbers; ids, rings and incarnations are strings, spelled as in a replica
+//! file. Of a message's content only the known keys are shown.
 
 pub mod object;
 mod status;
+mod told;
 
 use crate::host::doctor::{self, Diagnosis};
 use crate::host::exit::Code;
@@ -16,20 +17,37 @@ use crate::replica::record::Record;
 use crate::words::{Member, NodeId, Position, RingId, Seq, Time, WallTime};
 use bytes::Bytes;
 use object::{Object, list};
+pub use told::{Kind, Teller, Told, kind};
 
 /// The version of the format.
 pub const VERSION: u64 = 1;
 
-/// Begins an event: version, type and time.
-fn begin(name: &str, at: WallTime) -> Object {
+/// What every event begins with, beside its type: when it is told, by whom, and as the how-manieth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The wall clock.
+    pub at: WallTime,
+    /// The stream's counter, from 1.
+    pub n: u64,
+    /// Who tells it.
+    pub node: NodeId,
+    /// The teller's own monotonic clock, that of the steps of a `trace`.
+    pub us: Time,
+}
+
+/// Begins an event: version, type, time, number and teller.
+pub(in crate::host) fn begin(name: &str, mark: Mark) -> Object {
     Object::new()
         .number("v", VERSION)
         .text("type", name)
-        .text("at", rfc3339(at))
+        .text("at", rfc3339(mark.at))
+        .number("n", mark.n)
+        .number("node", mark.node.0)
+        .number("us", mark.us.0)
 }
 
 /// A notice of the core as an event, without the end of the line.
-pub fn notice(notice: &Notice, at: WallTime) -> String {
+pub fn notice(notice: &Notice, at: Mark) -> String {
     let event = |name| begin(name, at);
     match notice {
         Notice::Pending { id, tag, content } => {
@@ -89,7 +107,7 @@ pub fn notice(notice: &Notice, at: WallTime) -> String {
 }
 
 /// The first event: who, where and how.
-pub fn start(start: &Start, at: WallTime) -> String {
+pub fn start(start: &Start, at: Mark) -> String {
     begin("start", at)
         .number("id", start.id.0)
         .plain("incarnation", start.incarnation)
@@ -108,7 +126,7 @@ pub fn start(start: &Start, at: WallTime) -> String {
 }
 
 /// The second event: what was found on the disk.
-pub fn story(story: &Story, at: WallTime) -> String {
+pub fn story(story: &Story, at: Mark) -> String {
     let warnings = list(story.warnings.iter().map(|text| object::quoted(text)));
     begin("story", at)
         .flag("fresh", story.fresh)
@@ -124,12 +142,12 @@ pub fn story(story: &Story, at: WallTime) -> String {
 }
 
 /// An earlier message, shown because `--history` or the user asked for it.
-pub fn history(record: &Record, own: bool, at: WallTime) -> String {
+pub fn history(record: &Record, own: bool, at: Mark) -> String {
     message(begin("history", at), record).flag("own", own).end()
 }
 
 /// A line of piped input that was not said, by its number from 1.
-pub fn line_refused(line: u64, reason: &str, at: WallTime) -> String {
+pub fn line_refused(line: u64, reason: &str, at: Mark) -> String {
     begin("line_refused", at)
         .number("line", line)
         .text("reason", reason)
@@ -142,7 +160,7 @@ pub fn doctor(diagnosis: &Diagnosis, at: WallTime) -> String {
 }
 
 /// The last event: the exit code, and why if it is not 0.
-pub fn exit(code: Code, reason: Option<&str>, at: WallTime) -> String {
+pub fn exit(code: Code, reason: Option<&str>, at: Mark) -> String {
     begin("exit", at)
         .number("code", code as u8)
         .maybe_text("reason", reason)

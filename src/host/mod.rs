@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod driver;
 pub mod events;
 pub mod exit;
+pub mod feed;
 pub mod files;
 pub mod folder;
 pub mod hail;

@@ -4,7 +4,14 @@ use super::*;
 use crate::host::terminal::samples;
 use serde_json::Value;
 
-const AT: WallTime = WallTime(1_763_680_000_482);
+const AT: Mark = Mark {
+    at: WallTime(1_763_680_000_482),
+    n: 7,
+    node: NodeId(3),
+    us: Time(61_000_123),
+};
+/// What every event begins with behind its type, at this mark.
+const BEGINNING: &str = r#","at":"2025-11-20T23:06:40.482Z","n":7,"node":3,"us":61000123"#;
 
 /// All lines a node can print, by type.
 fn all_lines() -> Vec<String> {
@@ -14,6 +21,8 @@ fn all_lines() -> Vec<String> {
     lines.push(history(&samples::record(42, "oi"), true, AT));
     lines.push(line_refused(3, "too long", AT));
     lines.push(exit(Code::NotHeld, Some("2 lines"), AT));
+    lines.push(Told::lost(3, AT).line.to_string());
+    lines.push(Told::reset("forgotten", AT).line.to_string());
     lines
 }
 
@@ -26,7 +35,7 @@ fn type_of(line: &str) -> String {
 fn every_event_is_one_line_of_json_with_the_same_first_keys() {
     for line in all_lines() {
         assert!(line.starts_with(r#"{"v":1,"type":""#), "{line}");
-        assert!(line.contains(r#","at":"2025-11-20T23:06:40.482Z""#), "{line}");
+        assert!(line.contains(BEGINNING), "{line}");
         assert!(!line.contains('\n'), "{line}");
         type_of(&line);
     }
@@ -44,7 +53,7 @@ fn the_page_documents_every_type_and_every_field() {
         let section = rest.split("\n## ").next().unwrap();
         let value: Value = serde_json::from_str(&line).unwrap();
         for key in value.as_object().unwrap().keys() {
-            let known = ["v", "type", "at"].contains(&key.as_str());
+            let known = ["v", "type", "at", "n", "node", "us"].contains(&key.as_str());
             assert!(known || section.contains(&format!("`{key}`")), "{name}.{key}");
         }
     }
@@ -56,7 +65,7 @@ fn a_message_shows_the_known_keys_and_nothing_raw() {
     assert_eq!(
         line,
         concat!(
-            r#"{"v":1,"type":"message","at":"2025-11-20T23:06:40.482Z","id":"3-1763680000000000-17","#,
+            r#"{"v":1,"type":"message","at":"2025-11-20T23:06:40.482Z","n":7,"node":3,"us":61000123,"id":"3-1763680000000000-17","#,
             r#""ring":"4.1.1763680000000000","seq":42,"from":3,"name":"ana","room":"geral","#,
             r#""sent":"2026-11-21T14:03:11.482Z","text":"oi \u001b[2J","late":false,"own":false}"#
         )
@@ -88,7 +97,7 @@ fn unknown_keys_of_a_content_are_not_shown_and_broken_ones_say_so() {
 fn some_events_word_for_word() {
     let tail = |notice_| {
         let line = notice(&notice_, AT);
-        line.replacen(r#","at":"2025-11-20T23:06:40.482Z""#, "", 1)
+        line.replacen(BEGINNING, "", 1)
     };
     assert_eq!(tail(Notice::Request), r#"{"v":1,"type":"request"}"#);
     assert_eq!(

@@ -11,8 +11,9 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use crate::host::cli::NodeOptions;
 use crate::host::clock;
 use crate::host::disk::Preview;
-use crate::host::events;
+use crate::host::events::{self, Kind, Mark};
 use crate::host::exit::Code;
+use crate::host::feed::Feed;
 use crate::host::signals::HostSignal;
 use crate::host::terminal::clock::Zone;
 use crate::host::terminal::console::{Console, Surface};
@@ -32,6 +33,7 @@ use super::life::Life;
 use super::opening::{Found, Opening};
 use super::restoring;
 use super::tally::Tally;
+use super::telling::Telling;
 use super::typing;
 
 /// Notices taken in before lines are shown, so that they are folded and yet do not wait for each other.
@@ -91,6 +93,8 @@ pub struct Front {
     answers: Receiver<Answer>,
     /// Lines to be shown with the next batch, beside those of the view.
     out: Vec<Shown>,
+    /// Who is told events.
+    pub(super) telling: Telling,
     /// The number of the last typed line.
     pub(super) last_tag: u64,
     /// A piped program is alone in a ring, and waits for others until then.
@@ -121,6 +125,7 @@ impl Front {
         console: Console,
         wakes: Receiver<()>,
         signals: Receiver<HostSignal>,
+        feed: Option<Feed>,
     ) -> Front {
         let (style, talk_style) = Surface::styles();
         let for_people = surface != Surface::Pipe;
@@ -132,6 +137,7 @@ impl Front {
             for_people,
             late_max: options.history.unwrap_or(0),
         };
+        let telling = Telling::new(&options, feed);
         let finish = (!for_people).then(|| Finish::new(options.wait, options.wait_limit_us, clock::now()));
         let (answer, answers) = bounded(ANSWERS_MAX);
         Front {
@@ -146,6 +152,7 @@ impl Front {
             answer,
             answers,
             out: Vec::new(),
+            telling,
             last_tag: 0,
             alone_until: None,
             looking_around: false,
@@ -162,10 +169,8 @@ impl Front {
 
     /// Tells who, where and how, and what was found.
     pub(super) fn tell_start(&mut self, found: &Found) {
-        let now = clock::wall();
-        if self.options.json {
-            self.out.push(Shown::Data(events::start(&found.start, now)));
-        } else {
+        self.tell(Kind::Start, |mark| events::start(&found.start, mark));
+        if !self.options.json {
             for line in start_lines(&found.start) {
                 self.view.talk(Level::Normal, &line);
             }
@@ -175,10 +180,8 @@ impl Front {
 
     /// Tells what was found on the disk, and the last messages.
     fn tell_story(&mut self, found: &Found) {
-        let now = clock::wall();
-        if self.options.json {
-            self.out.push(Shown::Data(events::story(&found.story, now)));
-        } else {
+        self.tell(Kind::Story, |mark| events::story(&found.story, mark));
+        if !self.options.json {
             let lines = story_lines(&found.story, &Zone::system());
             self.view.talk(Level::Normal, &lines[0]);
             lines[1..].iter().for_each(|warning| self.view.alarm(warning));
@@ -194,10 +197,8 @@ impl Front {
     fn tell_history(&mut self, records: &[Record]) {
         for record in records {
             let own = record.id.sender.id == self.options.id;
-            if self.options.json {
-                let line = events::history(record, own, clock::wall());
-                self.out.push(Shown::Data(line));
-            } else {
+            self.tell(Kind::Passing, |mark| events::history(record, own, mark));
+            if !self.options.json {
                 self.view.earlier(record, own);
             }
         }
@@ -316,9 +317,8 @@ impl Front {
             self.suspending = None;
             return;
         }
-        if self.options.json {
-            self.out.push(Shown::Data(events::notice(notice, clock::wall())));
-        } else {
+        self.out.extend(self.telling.notice(notice));
+        if !self.options.json {
             self.view.notice(notice);
         }
     }
@@ -443,9 +443,9 @@ impl Front {
         opening.start()
     }
 
-    /// Shows a line now, beside what the view has.
-    pub(super) fn tell_event(&mut self, event: String) {
-        self.out.push(Shown::Data(event));
+    /// Tells an event to all who want events.
+    pub(super) fn tell(&mut self, kind: Kind, make: impl FnOnce(Mark) -> String) {
+        self.out.extend(self.telling.tell(kind, make));
     }
 
     /// Shows what there is to show.
@@ -476,10 +476,7 @@ impl Front {
             None if self.options.json => {}
             None => self.view.talk(Level::Normal, "— left; a checkpoint is written"),
         }
-        if self.options.json {
-            let line = events::exit(code, reason.as_deref(), clock::wall());
-            self.out.push(Shown::Data(line));
-        }
+        self.tell(Kind::Kept, |mark| events::exit(code, reason.as_deref(), mark));
         self.show();
         self.console.close(at_most);
     }

@@ -15,6 +15,7 @@ mod life;
 mod opening;
 mod restoring;
 mod tally;
+mod telling;
 mod typing;
 
 use std::io::Write;
@@ -24,7 +25,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::host::cli::NodeOptions;
 use crate::host::clock;
-use crate::host::events;
+use crate::host::events::{self, Teller};
 use crate::host::exit::{self, Code};
 use crate::host::signals::{self, HostSignal, SignalWatch};
 use crate::host::terminal::Level;
@@ -51,7 +52,7 @@ type Ending = (Code, Option<String>);
 
 /// Runs a node until it leaves. All that is to be said about its end has been said when this returns.
 pub fn run(options: NodeOptions) -> Code {
-    let json = options.json;
+    let (json, id) = (options.json, options.id);
     match begin(options) {
         Ok((front, signals, life)) => live(front, &signals, life),
         Err(failure) => {
@@ -60,7 +61,8 @@ pub fn run(options: NodeOptions) -> Code {
             let mut stderr = std::io::stderr();
             writeln!(stderr, "node: {}", visible::line(&reason)).unwrap_or_default();
             if json {
-                let line = events::exit(failure.code(), Some(&reason), clock::wall());
+                let mark = Teller::new(id).next(clock::now(), clock::wall());
+                let line = events::exit(failure.code(), Some(&reason), mark);
                 writeln!(std::io::stdout(), "{line}").unwrap_or_default();
             }
             failure.code()
@@ -85,7 +87,7 @@ fn begin(mut options: NodeOptions) -> Result<(Front, SignalWatch, Life), Failure
     let (style, _) = Surface::styles();
     let console = Console::open(surface, style, std::sync::Arc::new(wake)).map_err(Failure::Terminal)?;
     start_log(&console, options.level);
-    let mut front = Front::new(options, surface, console, wakes, signals);
+    let mut front = Front::new(options, surface, console, wakes, signals, None);
     front.tell_start(&found);
     let life = opening.start()?;
     front.begin_to_read().map_err(Failure::Terminal)?;

@@ -9,7 +9,7 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use crate::host::clock;
 use crate::host::disk::{Disk, preview_restore};
-use crate::host::events;
+use crate::host::events::{self, Kind};
 use crate::host::exit::Code;
 use crate::host::files::FileError;
 use crate::host::keys;
@@ -105,9 +105,7 @@ impl Front {
             PipedLine::Refused { number, reason } => {
                 self.tally.unreadable();
                 self.console.settled();
-                if self.options.json {
-                    self.tell_event(events::line_refused(number, &reason, clock::wall()));
-                }
+                self.tell(Kind::Kept, |mark| events::line_refused(number, &reason, mark));
                 self.view.alarm(&format!("line {number} not said: {reason}"));
             }
         }
