@@ -361,6 +361,7 @@ impl Table {
                 room: "geral".into(),
                 text,
                 tag: 7,
+                key: None,
                 sent,
             }),
         );

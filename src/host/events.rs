@@ -176,12 +176,18 @@ fn message(object: Object, record: &Record) -> Object {
 /// The known keys of a content; empty, with `unreadable`, if it is none.
 fn content_fields(object: Object, content: &Bytes) -> Object {
     match ContentView::from_bytes(content) {
-        Ok(content) => object
-            .number("from", content.from)
-            .text("name", &content.name)
-            .text("room", &content.room)
-            .text("sent", &content.sent)
-            .text("text", &content.text),
+        Ok(content) => {
+            let object = object
+                .number("from", content.from)
+                .text("name", &content.name)
+                .text("room", &content.room)
+                .text("sent", &content.sent)
+                .text("text", &content.text);
+            match &content.key {
+                Some(key) => object.text("key", key),
+                None => object,
+            }
+        }
         Err(why) => object.text("unreadable", why.to_string()),
     }
 }

@@ -134,6 +134,8 @@ pub enum Command {
         text: String,
         /// The caller's own mark.
         tag: u64,
+        /// A mark that stays in the message for good; see [`crate::replica::content::Content::key`].
+        key: Option<String>,
         /// The wall clock when it was said.
         sent: WallTime,
     },

@@ -47,7 +47,7 @@ use disorder::Disorder;
 use face::{
     Action, CheckpointState, Command, Config, Event, Exit, LoadId, Notice, Restart, Store, StreamId, Ticket,
 };
-use outbox::Line;
+use outbox::{Line, Words};
 use reconciling::Reconciling;
 use sealing::Sealing;
 use serving::Serving;
@@ -333,8 +333,16 @@ impl Node {
                 room,
                 text,
                 tag,
+                key,
                 sent,
-            } => self.say(now, &room, &text, tag, sent),
+            } => {
+                let words = Words {
+                    room: &room,
+                    text: &text,
+                    key: key.as_deref(),
+                };
+                self.say(now, words, tag, sent);
+            }
             Command::Name(name) if name.is_empty() || name.len() > NAME_BYTES_MAX => {
                 let text = format!(
                     "{name:?} is no name: 1 to {NAME_BYTES_MAX} bytes; the name stays {:?}",

@@ -24,6 +24,14 @@ pub(super) struct Line {
     pub(super) state: LineState,
 }
 
+/// What the user wants to have said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words<'a> {
+    pub(super) room: &'a str,
+    pub(super) text: &'a str,
+    pub(super) key: Option<&'a str>,
+}
+
 /// How far a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineState {
@@ -53,7 +61,7 @@ impl Line {
 
 impl Node {
     /// The user said a line.
-    pub(super) fn say(&mut self, now: Time, room: &str, text: &str, tag: u64, sent: WallTime) {
+    pub(super) fn say(&mut self, now: Time, words: Words<'_>, tag: u64, sent: WallTime) {
         let refused = if self.leaving.is_some() {
             Some("this node is leaving".to_string())
         } else if self.outbox_bytes >= WAITING_BYTES_MAX {
@@ -71,7 +79,12 @@ impl Node {
             return self.notice(Notice::Refused { tag, reason });
         }
         let from: NodeId = self.config.id;
-        match Content::new(from, &self.name, room, sent, text) {
+        let content = Content::new(from, &self.name, words.room, sent, words.text);
+        let content = content.and_then(|content| match words.key {
+            Some(key) => content.with_key(key),
+            None => Ok(content),
+        });
+        match content {
             Err(error) => self.notice(Notice::Refused {
                 tag,
                 reason: error.to_string(),

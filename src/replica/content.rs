@@ -1,13 +1,15 @@
 //! The content of a message: what its sender wrote, as it travels.
 //!
-//! A content is the body of a JSON object with `from`, `name`, `room`, `sent` and `text` in this order, built
-//! once by the sender and carried opaque, unknown keys included, so that the line is byte-equal in every replica.
+//! A content is the body of a JSON object with `from`, `name`, `room`, `sent` and `text` in this order, and `key` last
+//! where there is one, built once by the sender and carried opaque, unknown keys included, so that the line is
+//! byte-equal in every replica.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::words::{NodeId, WallTime};
 
@@ -15,6 +17,8 @@ use crate::words::{NodeId, WallTime};
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// The largest name or room, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
+/// The longest key, in bytes: room for any usual random id.
+pub const KEY_BYTES_MAX: usize = 64;
 /// The largest content: every byte of a text may need six as JSON (`\u0000`), and so may name and room.
 pub const CONTENT_BYTES_MAX: usize = 6 * (TEXT_BYTES_MAX + 2 * NAME_BYTES_MAX) + 512;
 /// The room of a message that names none.
@@ -33,6 +37,9 @@ pub struct Content {
     pub sent: String,
     /// What was said.
     pub text: String,
+    /// The mark of whoever had it said, by which a second try is known: it says nothing to others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// Why bytes are not a content, or a text cannot become one.
@@ -42,6 +49,8 @@ pub enum ContentError {
     TextTooLong(usize),
     /// A name or room is empty or longer than [`NAME_BYTES_MAX`].
     BadName(String),
+    /// A key is empty, longer than [`KEY_BYTES_MAX`], or has other characters than letters, digits, `_` and `-`.
+    BadKey(String),
     /// The bytes are no JSON object with the keys of a content.
     NotAContent(String),
 }
@@ -56,6 +65,10 @@ impl fmt::Display for ContentError {
             ContentError::BadName(name) => {
                 write!(f, "{:?} is no name: 1 to {NAME_BYTES_MAX} bytes", name)
             }
+            ContentError::BadKey(key) => write!(
+                f,
+                "{key:?} is no key: 1 to {KEY_BYTES_MAX} letters of A-Z and a-z, digits, _ and -"
+            ),
             ContentError::NotAContent(why) => write!(f, "not a message content: {why}"),
         }
     }
@@ -87,7 +100,17 @@ impl Content {
             room,
             sent: rfc3339(sent),
             text,
+            key: None,
         })
+    }
+
+    /// The same content under a key.
+    pub fn with_key(self, key: &str) -> Result<Content, ContentError> {
+        if !is_key(key) {
+            return Err(ContentError::BadKey(key.to_string()));
+        }
+        let key = Some(key.to_string());
+        Ok(Content { key, ..self })
     }
 
     /// The bytes that travel: a JSON object on one line.
@@ -111,6 +134,7 @@ impl Content {
             room: view.room.into_owned(),
             sent: view.sent.into_owned(),
             text: view.text.into_owned(),
+            key: view.key.map(Cow::into_owned),
         })
     }
 }
@@ -132,6 +156,9 @@ pub struct ContentView<'a> {
     /// What was said.
     #[serde(borrow)]
     pub text: Cow<'a, str>,
+    /// The mark of whoever had it said. What others put there may be anything: what is no key counts as none.
+    #[serde(borrow, default, deserialize_with = "key")]
+    pub key: Option<Cow<'a, str>>,
 }
 
 impl<'a> ContentView<'a> {
@@ -173,11 +200,32 @@ impl<'a> ContentView<'a> {
             room: value(",\"room\":\"")?,
             sent: value(",\"sent\":\"")?,
             text: value(",\"text\":\"")?,
+            key: None,
+        };
+        let key = match rest {
+            "}" => None,
+            rest => {
+                let key = rest.strip_prefix(",\"key\":\"")?.strip_suffix("\"}")?;
+                is_key(key).then_some(Some(Cow::Borrowed(key)))?
+            }
         };
         let is_json =
             from.bytes().all(|byte| byte.is_ascii_digit()) && !(from.starts_with('0') && from.len() > 1);
-        (rest == "}" && is_json).then_some(view)
+        is_json.then_some(ContentView { key, ..view })
     }
+}
+
+/// Whether this can be a key.
+pub fn is_key(text: &str) -> bool {
+    let sane = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=KEY_BYTES_MAX).contains(&text.len()) && text.bytes().all(sane)
+}
+
+/// Reads a key, and nothing from any other value: it was an unknown key to those who read it before.
+fn key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    let value = <&RawValue>::deserialize(deserializer)?.get();
+    let inside = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    Ok(inside.filter(|inside| is_key(inside)).map(Cow::Borrowed))
 }
 
 /// A wall-clock time as text: RFC 3339, UTC, milliseconds.
@@ -253,9 +301,42 @@ mod tests {
     }
 
     #[test]
+    fn a_key_comes_last_and_is_left_out_where_there_is_none() {
+        let keyed = content("a", "b", "oi").unwrap().with_key("k-1_Z").unwrap();
+        let bytes = keyed.to_bytes();
+        assert!(
+            bytes.ends_with(b",\"text\":\"oi\",\"key\":\"k-1_Z\"}"),
+            "{bytes:?}"
+        );
+        assert_eq!(Content::from_bytes(&bytes), Ok(keyed));
+        for bad in ["", "a b", "\u{e9}", "a\"", &"k".repeat(65)] {
+            let refused = content("a", "b", "oi").unwrap().with_key(bad).unwrap_err();
+            assert_eq!(refused, ContentError::BadKey(bad.to_string()));
+        }
+        assert!(content("a", "b", "oi").unwrap().with_key(&"k".repeat(64)).is_ok());
+    }
+
+    #[test]
+    fn what_others_call_a_key_and_is_none_is_let_pass() {
+        let good = content("a", "b", "oi").unwrap().to_bytes();
+        for value in ["7", "null", "{\"a\":[1]}", "\"\"", "\"a b\"", "\"\\u0061\""] {
+            let mut bytes = good[..good.len() - 1].to_vec();
+            bytes.extend_from_slice(format!(",\"key\":{value}}}").as_bytes());
+            let read = Content::from_bytes(&bytes).unwrap();
+            assert_eq!((read.text.as_str(), read.key), ("oi", None), "{value}");
+        }
+    }
+
+    #[test]
     fn what_is_read_quickly_is_read_alike() {
-        let plain = content("ana", "geral", "ol\u{e1}, \u{7f}").unwrap().to_bytes();
-        assert!(ContentView::plain(&plain).is_some());
+        let said = content("ana", "geral", "ol\u{e1}, \u{7f}").unwrap();
+        quickly_as_slowly(&said.to_bytes());
+        quickly_as_slowly(&said.with_key("aZ09_-k").unwrap().to_bytes());
+    }
+
+    /// Compares both ways of reading over all changes of one byte.
+    fn quickly_as_slowly(plain: &[u8]) {
+        assert!(ContentView::plain(plain).is_some());
         let slowly = |bytes: &[u8]| {
             serde_json::from_slice::<ContentView<'_>>(bytes)
                 .ok()

@@ -334,6 +334,7 @@ impl World {
                 room: "geral".into(),
                 text: text.into(),
                 tag: 0,
+                key: None,
                 sent,
             },
         )

@@ -137,6 +137,7 @@ impl Loaded {
             room: ROOM.to_string(),
             text,
             tag: 0,
+            key: None,
             sent: clock::wall(),
         };
         self.node.handle(now, Event::Command(say))

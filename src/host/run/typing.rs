@@ -129,6 +129,7 @@ impl Front {
             room,
             text,
             tag,
+            key: None,
             sent,
         });
     }

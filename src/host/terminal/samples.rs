@@ -48,6 +48,7 @@ pub fn content(from: u16, name: &str, room: &str, text: &str) -> Bytes {
         room: room.into(),
         sent: "2026-11-21T14:03:11.482Z".into(),
         text: text.into(),
+        key: None,
     };
     content.to_bytes()
 }
