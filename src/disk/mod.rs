@@ -298,7 +298,7 @@ impl<S: FileSystem> Disk<S> {
 
     /// The newest records in the state, in canonical order.
     pub fn last_records(&self, count: usize) -> Result<Vec<Record>, FileError> {
-        self.replica.last_records(count, |_| true)
+        self.replica.last_records(count, None, |_| true)
     }
 
     /// The newest records in the state that are wanted, in canonical order; reads the whole file if there are few.
@@ -307,7 +307,17 @@ impl<S: FileSystem> Disk<S> {
         count: usize,
         wanted: impl Fn(&Record) -> bool,
     ) -> Result<Vec<Record>, FileError> {
-        self.replica.last_records(count, wanted)
+        self.replica.last_records(count, None, wanted)
+    }
+
+    /// The same of those that stand before a position.
+    pub fn last_records_before(
+        &self,
+        count: usize,
+        before: Option<Position>,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Result<Vec<Record>, FileError> {
+        self.replica.last_records(count, before, wanted)
     }
 
     /// The records of this number: more than one only if the network was split and no ring is given.

@@ -268,15 +268,21 @@ impl<S: FileSystem> ReplicaFile<S> {
     pub fn last_records(
         &self,
         count: usize,
+        before: Option<Position>,
         wanted: impl Fn(&Record) -> bool,
     ) -> Result<Vec<Record>, FileError> {
         let mut newest = BTreeMap::new();
-        for block in self.index.blocks().rev() {
+        let is_before = |position| before.is_none_or(|before| position < before);
+        let last = before.map(BlockKey::of);
+        let blocks = self.index.blocks().rev();
+        for block in blocks.skip_while(|block| last.is_some_and(|last| *block > last)) {
             if newest.len() >= count {
                 break;
             }
             let mut of_block = BTreeMap::new();
-            let in_state = |position| self.present.contains(position) && !self.discarded.contains(position);
+            let in_state = |position| {
+                is_before(position) && self.present.contains(position) && !self.discarded.contains(position)
+            };
             self.read_block(block, in_state, |record| {
                 if wanted(&record) {
                     of_block.insert(record.position, record);
