@@ -146,6 +146,12 @@ pub fn history(record: &Record, own: bool, at: Mark) -> String {
     message(begin("history", at), record).flag("own", own).end()
 }
 
+/// An earlier message as an answer to a question: like [`history`], and no event of the stream.
+pub fn found(record: &Record, own: bool) -> String {
+    let object = Object::new().number("v", VERSION).text("type", "history");
+    message(object, record).flag("own", own).end()
+}
+
 /// A line of piped input that was not said, by its number from 1.
 pub fn line_refused(line: u64, reason: &str, at: Mark) -> String {
     begin("line_refused", at)

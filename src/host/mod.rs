@@ -27,3 +27,4 @@ pub mod run;
 pub mod signals;
 pub mod streams;
 pub mod terminal;
+pub mod web;

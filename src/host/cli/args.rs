@@ -1,6 +1,6 @@
 //! The words of the command line, as clap reads them, and their help.
 
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
@@ -8,6 +8,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use super::duration::{self, DurationUs, RangeUs};
 use super::{DemoOptions, Invocation, NodeOptions, Wait, is_sane_name};
 use crate::host::terminal::Level;
+use crate::host::web::WebOptions;
 use crate::node::face::RecoverLevel;
 use crate::replica::content::{DEFAULT_ROOM, NAME_BYTES_MAX};
 use crate::words::NodeId;
@@ -116,6 +117,13 @@ pub struct Args {
     /// Print events, one JSON object a line, instead of messages
     #[arg(long, help_heading = OUTPUT)]
     json: bool,
+    /// Serve the page to this machine's browsers [default: 127.0.0.1, the first free port from 8080 + N on]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = web, num_args = 0..=1, default_missing_value = "127.0.0.1",
+          help_heading = OUTPUT)]
+    web: Option<(IpAddr, Option<u16>)>,
+    /// Open the page in a browser
+    #[arg(long, requires = "web", help_heading = OUTPUT)]
+    open: bool,
     /// When input that is piped in has been dealt with
     #[arg(long, value_name = "FOR", value_enum, default_value = "ordered", help_heading = OUTPUT)]
     wait: WaitFor,
@@ -216,6 +224,11 @@ impl Args {
             chaos: self.chaos,
             seed: self.seed,
             json: self.json,
+            web: self.web.map(|(address, port)| WebOptions {
+                address,
+                port,
+                open: self.open,
+            }),
             wait: self.wait.into(),
             wait_limit_us: self.wait_limit.0,
             level,
@@ -283,6 +296,21 @@ pub fn group(text: &str) -> Result<SocketAddrV4, String> {
         return Err("the port must not be 0, or members would not find each other".into());
     }
     Ok(address)
+}
+
+/// Reads where the page is to be served: an address, a port, or both.
+fn web(text: &str) -> Result<(IpAddr, Option<u16>), String> {
+    let named = text.replacen("localhost", "127.0.0.1", 1);
+    if let Ok(both) = named.parse::<SocketAddr>() {
+        return Ok((both.ip(), Some(both.port())));
+    }
+    if let Ok(address) = named.trim_matches(['[', ']']).parse() {
+        return Ok((address, None));
+    }
+    match named.parse() {
+        Ok(port) => Ok((Ipv4Addr::LOCALHOST.into(), Some(port))),
+        Err(_) => Err("write ADDRESS:PORT, like 127.0.0.1:8081, or one of the two".into()),
+    }
 }
 
 pub(super) fn token_timeout(text: &str) -> Result<DurationUs, String> {

@@ -20,6 +20,7 @@ use crate::host::bench::BenchOptions;
 use crate::host::doctor::DoctorOptions;
 use crate::host::exit;
 use crate::host::terminal::Level;
+use crate::host::web::WebOptions;
 use crate::node::face::RecoverLevel;
 use crate::replica::content::NAME_BYTES_MAX;
 use crate::words::NodeId;
@@ -105,6 +106,8 @@ pub struct NodeOptions {
     pub seed: Option<u64>,
     /// Whether stdout is events as JSON.
     pub json: bool,
+    /// How the page is served, if it is.
+    pub web: Option<WebOptions>,
     /// When a piped program is done.
     pub wait: Wait,
     /// How long to wait for that.
@@ -202,6 +205,7 @@ mod tests {
         assert_eq!((options.wait, options.wait_limit_us), (Wait::Ordered, 30_000_000));
         assert_eq!(options.level, Level::Normal);
         assert!(options.catch_up && !options.json && !options.accelerated);
+        assert_eq!(options.web, None);
     }
 
     #[test]
@@ -229,6 +233,21 @@ mod tests {
         assert_eq!((options.wait, options.wait_limit_us), (Wait::Held, 60_000_000));
         assert_eq!((options.json, options.level), (true, Level::Verbose));
         assert_eq!(node("--id 1 -q").level, Level::Quiet);
+    }
+
+    #[test]
+    fn the_page_is_served_at_an_address_and_a_port_or_at_the_usual_ones() {
+        let web = |words: &str| node(&format!("--id 1 {words}")).web.unwrap();
+        let at = |words: &str| (web(words).address.to_string(), web(words).port);
+        assert_eq!(at("--web"), ("127.0.0.1".into(), None));
+        assert_eq!(at("--web localhost:9000"), ("127.0.0.1".into(), Some(9000)));
+        assert_eq!(at("--web 9000"), ("127.0.0.1".into(), Some(9000)));
+        assert_eq!(at("--web 0.0.0.0"), ("0.0.0.0".into(), None));
+        assert_eq!(at("--web [::1]:9000"), ("::1".into(), Some(9000)));
+        assert_eq!(at("--web ::1"), ("::1".into(), None));
+        assert!(!web("--web").open && web("--web --open").open);
+        assert!(refusal("--id 1 --web example.org").contains("ADDRESS:PORT"));
+        assert!(refusal("--id 1 --open").contains("--web"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::host::driver::DriverError;
 use crate::host::exit::Code;
 use crate::host::keys::KeyError;
 use crate::host::net::NetError;
+use crate::host::web::WebError;
 
 /// What went wrong. None of it has lost a line that was shown as pending.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub enum Failure {
     Net(NetError),
     /// There is no key to use. Nothing was touched.
     Key(KeyError),
+    /// The page cannot be served.
+    Web(WebError),
     /// The files cannot be opened.
     Disk(DiskError),
     /// The user does not want to go back to this checkpoint after all. Nothing was touched.
@@ -44,6 +47,7 @@ impl Failure {
             Failure::Chaos(_) => Code::Usage,
             Failure::Net(error) => Code::of_number(error.exit_code()),
             Failure::Key(error) => error.code(),
+            Failure::Web(error) => error.code(),
             Failure::Disk(error) => Code::of_number(error.exit_code()),
             Failure::NotRestored(_) | Failure::Terminal(_) | Failure::Signals(_) => Code::Other,
             Failure::Machine(..) | Failure::Driver(_) | Failure::Bug(_) | Failure::Stuck(_) => Code::Other,
@@ -57,6 +61,7 @@ impl fmt::Display for Failure {
             Failure::Chaos(error) => write!(f, "{error}"),
             Failure::Net(error) => write!(f, "{error}"),
             Failure::Key(error) => write!(f, "{error}"),
+            Failure::Web(error) => write!(f, "{error}"),
             Failure::Disk(error) => write!(f, "{error}"),
             Failure::NotRestored(number) => {
                 write!(f, "checkpoint {number} was not gone back to; nothing was changed")
@@ -83,6 +88,7 @@ impl std::error::Error for Failure {
             Failure::Chaos(error) => Some(error),
             Failure::Net(error) => Some(error),
             Failure::Key(error) => Some(error),
+            Failure::Web(error) => Some(error),
             Failure::Disk(error) => Some(error),
             Failure::Terminal(error) | Failure::Signals(error) | Failure::Machine(_, error) => Some(error),
             Failure::Driver(error) => Some(error),
@@ -94,6 +100,12 @@ impl std::error::Error for Failure {
 impl From<NetError> for Failure {
     fn from(error: NetError) -> Failure {
         Failure::Net(error)
+    }
+}
+
+impl From<WebError> for Failure {
+    fn from(error: WebError) -> Failure {
+        Failure::Web(error)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 
 use crate::host::cli::NodeOptions;
 use crate::host::clock;
@@ -22,16 +22,19 @@ use crate::host::terminal::report;
 use crate::host::terminal::start::{start_lines, story_lines};
 use crate::host::terminal::view::{Manner, Shown, View};
 use crate::host::terminal::{Level, visible};
+use crate::host::web::asks::Asked;
 use crate::node::face::{Command, Notice, Stranger};
 use crate::replica::Record;
-use crate::words::Time;
+use crate::words::{Incarnation, Time};
 
 use super::Ending;
 use super::alone::Alone;
 use super::failure::Failure;
 use super::life::Life;
 use super::opening::{Found, Opening};
+use super::page::Waiting;
 use super::restoring;
+use super::said::Said;
 use super::tally::Tally;
 use super::telling::Telling;
 use super::typing;
@@ -91,6 +94,14 @@ pub struct Front {
     signals: Receiver<HostSignal>,
     pub(super) answer: Sender<Answer>,
     answers: Receiver<Answer>,
+    /// What the page asks.
+    asks: Receiver<Asked>,
+    /// What was said under which keys.
+    pub(super) said: Said,
+    /// Who of the page waits for an answer of the core.
+    pub(super) waiting: Waiting,
+    /// The life in which this process began.
+    pub(super) first_life: Incarnation,
     /// Lines to be shown with the next batch, beside those of the view.
     out: Vec<Shown>,
     /// Who is told events.
@@ -125,7 +136,8 @@ impl Front {
         console: Console,
         wakes: Receiver<()>,
         signals: Receiver<HostSignal>,
-        feed: Option<Feed>,
+        page: Option<(Feed, Receiver<Asked>)>,
+        first_life: Incarnation,
     ) -> Front {
         let (style, talk_style) = Surface::styles();
         let for_people = surface != Surface::Pipe;
@@ -137,6 +149,7 @@ impl Front {
             for_people,
             late_max: options.history.unwrap_or(0),
         };
+        let (feed, asks) = page.map_or((None, never()), |(feed, asks)| (Some(feed), asks));
         let telling = Telling::new(&options, feed);
         let finish = (!for_people).then(|| Finish::new(options.wait, options.wait_limit_us, clock::now()));
         let (answer, answers) = bounded(ANSWERS_MAX);
@@ -151,6 +164,10 @@ impl Front {
             signals,
             answer,
             answers,
+            asks,
+            said: Said::default(),
+            waiting: Waiting::default(),
+            first_life,
             out: Vec::new(),
             telling,
             last_tag: 0,
@@ -180,6 +197,7 @@ impl Front {
 
     /// Tells what was found on the disk, and the last messages.
     fn tell_story(&mut self, found: &Found) {
+        self.said.learn(&found.said);
         self.tell(Kind::Story, |mark| events::story(&found.story, mark));
         if !self.options.json {
             let lines = story_lines(&found.story, &Zone::system());
@@ -217,6 +235,7 @@ impl Front {
         let signals = self.signals.clone();
         let (wakes, answers) = (self.wakes.clone(), self.answers.clone());
         let wondered = self.alone.found.clone();
+        let mut asks = self.asks.clone();
         loop {
             let wait = Duration::from_micros(self.wait_us(clock::now()));
             select! {
@@ -228,6 +247,10 @@ impl Front {
                 recv(signals) -> signal => signal.into_iter().for_each(|signal| self.signal(signal, life)),
                 recv(answers) -> answer => answer.into_iter().for_each(|answer| self.answered(answer, life)),
                 recv(wondered) -> found => found.into_iter().for_each(|found| self.wondered(found)),
+                recv(asks) -> asked => match asked {
+                    Ok(asked) => self.asked(asked, life),
+                    Err(_) => asks = never(),
+                },
                 default(wait) => {}
             }
             if !self.go_on(clock::now(), life) {
@@ -237,13 +260,21 @@ impl Front {
         // The core has ended: nothing more will come to be folded with what is held back.
         self.view.end_late();
         self.show();
+        self.said.end_life();
+        self.waiting.end_life();
         std::mem::replace(&mut self.next, Next::End)
+    }
+
+    /// Whether the end of what is piped in is not the end of this node: it serves a page.
+    pub(super) fn stays(&self) -> bool {
+        self.options.web.is_some() && self.surface == Surface::Pipe
     }
 
     /// How long there is nothing to do, in microseconds.
     fn wait_us(&self, now: Time) -> u64 {
         // Once it leaves, only the time until the end counts: a verdict that stands would make it spin.
-        let verdict = self.finish.as_ref().filter(|_| self.leave_by.is_none());
+        let verdict = self.finish.as_ref();
+        let verdict = verdict.filter(|_| self.leave_by.is_none() && !self.stays());
         let verdict = verdict.map(|finish| match finish.verdict(now) {
             Verdict::Wait(until) => until,
             Verdict::Done(..) => now,
@@ -276,7 +307,8 @@ impl Front {
         }
         if let Some(finish) = &mut self.finish {
             finish.counts(self.tally.counts(), now);
-            if let (None, Verdict::Done(code, reason)) = (self.leave_by, finish.verdict(now)) {
+            let stays = self.options.web.is_some() && self.surface == Surface::Pipe;
+            if let (None, false, Verdict::Done(code, reason)) = (self.leave_by, stays, finish.verdict(now)) {
                 self.ending = (code, reason);
                 self.leave(life);
             }
@@ -300,6 +332,9 @@ impl Front {
     }
 
     fn take_notice(&mut self, notice: &Notice) {
+        if self.answer_page(notice) {
+            return;
+        }
         // Each settled line makes room for another one to be read.
         if self.tally.notice(notice) && self.finish.is_some() {
             self.console.settled();

@@ -13,35 +13,44 @@ mod failure;
 mod front;
 mod life;
 mod opening;
+mod page;
 mod restoring;
+mod said;
 mod tally;
 mod telling;
 mod typing;
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::host::cli::NodeOptions;
 use crate::host::clock;
+use crate::host::disk::Paths;
 use crate::host::events::{self, Teller};
 use crate::host::exit::{self, Code};
+use crate::host::feed::Feed;
 use crate::host::signals::{self, HostSignal, SignalWatch};
 use crate::host::terminal::Level;
-use crate::host::terminal::console::{Console, Surface};
+use crate::host::terminal::console::{Console, Surface, Wake};
 use crate::host::terminal::mode::SavedMode;
 use crate::host::terminal::visible;
+use crate::host::web::{Door, Page};
 use crate::node::face::Exit;
 
 pub(in crate::host) use failure::Failure;
 use front::{Front, Next};
 use life::Life;
 pub(in crate::host) use life::feed_disk;
+use opening::Found;
 pub(in crate::host) use opening::{Opening, open_network, seal};
 
 /// How long the last lines may take to be printed.
 const LAST_LINES: Duration = Duration::from_millis(200);
+/// How long the pages may take to be told the end.
+const LAST_EVENTS: Duration = Duration::from_millis(100);
 /// Earlier messages that people are shown at the start: enough to know what the talk is about.
 const HISTORY: usize = 10;
 /// Signals that may wait. There are four kinds, and each is handled within milliseconds.
@@ -54,7 +63,7 @@ type Ending = (Code, Option<String>);
 pub fn run(options: NodeOptions) -> Code {
     let (json, id) = (options.json, options.id);
     match begin(options) {
-        Ok((front, signals, life)) => live(front, &signals, life),
+        Ok(begun) => live(begun),
         Err(failure) => {
             let reason = failure.to_string();
             // Nobody may be reading any more; the exit code says it as well.
@@ -70,32 +79,88 @@ pub fn run(options: NodeOptions) -> Code {
     }
 }
 
+/// A node that lives.
+struct Begun {
+    front: Front,
+    life: Life,
+    page: Option<Page>,
+    _signals: SignalWatch,
+}
+
 /// Opens everything and starts the first life.
-fn begin(mut options: NodeOptions) -> Result<(Front, SignalWatch, Life), Failure> {
+fn begin(mut options: NodeOptions) -> Result<Begun, Failure> {
     let surface = Surface::of_process(options.json);
     if surface != Surface::Pipe {
         options.history.get_or_insert(HISTORY);
     }
     let restore = restoring::agreed(&options, surface)?;
+    // A port that is taken is told before a life is begun for it.
+    let door = page_door(&options)?;
     let (opening, found) = Opening::new(&options, restore)?;
     let (woken, wakes) = bounded(1);
     let (signals, watch) = watch_signals()?;
-    let wake = move || {
+    let wake: Wake = Arc::new(move || {
         // When full, the front is to wake up already.
         woken.try_send(()).unwrap_or_default();
-    };
+    });
     let (style, _) = Surface::styles();
-    let console = Console::open(surface, style, std::sync::Arc::new(wake)).map_err(Failure::Terminal)?;
+    let console = Console::open(surface, style, wake.clone()).map_err(Failure::Terminal)?;
     start_log(&console, options.level);
-    let mut front = Front::new(options, surface, console, wakes, signals, None);
+    let told = door.as_ref().map(|door| (door.link(), door.warnings.clone()));
+    let page = door.map(|door| serve_page(door, wake, &found)).transpose()?;
+    let ends = page
+        .as_ref()
+        .map(|(page, feed)| (feed.clone(), page.asks.clone()));
+    let opens = options.web.is_some_and(|web| web.open);
+    let mut front = Front::new(
+        options,
+        surface,
+        console,
+        wakes,
+        signals,
+        ends,
+        found.start.incarnation,
+    );
     front.tell_start(&found);
+    let page = page.map(|(page, _)| page);
+    if let Some((link, warnings)) = told {
+        front.tell_page(&link, &warnings);
+    }
     let life = opening.start()?;
+    if let Some(page) = page.as_ref().filter(|_| opens) {
+        page.open_browser().unwrap_or_else(|why| front.tell_warning(&why));
+    }
     front.begin_to_read().map_err(Failure::Terminal)?;
-    Ok((front, watch, life))
+    Ok(Begun {
+        front,
+        life,
+        page,
+        _signals: watch,
+    })
+}
+
+/// Listens where the page is to be served, if it is.
+fn page_door(options: &NodeOptions) -> Result<Option<Door>, Failure> {
+    let own = Paths::new(&options.data_dir, options.id).own;
+    let door = options.web.as_ref().map(|web| Door::open(web, options.id, &own));
+    Ok(door.transpose()?)
+}
+
+/// Serves the page from now on. What it asks before the node lives waits.
+fn serve_page(door: Door, wake: Wake, found: &Found) -> Result<(Page, Feed), Failure> {
+    let feed = Feed::start(wake).map_err(|error| Failure::Machine("a thread", error))?;
+    let page = door.serve(feed.clone(), found.start.incarnation)?;
+    Ok((page, feed))
 }
 
 /// Lives until the end, and tells it.
-fn live(mut front: Front, _signals: &SignalWatch, mut life: Life) -> Code {
+fn live(begun: Begun) -> Code {
+    let Begun {
+        mut front,
+        mut life,
+        page,
+        _signals,
+    } = begun;
     loop {
         let next = front.live(&life);
         // The files must be closed and unlocked before the end is told, and before they can be opened again.
@@ -115,6 +180,9 @@ fn live(mut front: Front, _signals: &SignalWatch, mut life: Life) -> Code {
         };
         let code = ending.0;
         front.close(ending, LAST_LINES);
+        if let Some(page) = page {
+            page.end(LAST_EVENTS);
+        }
         return code;
     }
 }

@@ -22,6 +22,7 @@ use crate::wire::seal::sessions::SealSettings;
 
 use super::failure::Failure;
 use super::life::Life;
+use super::said;
 
 /// Spreads one `--seed` over nodes: they must not throw the same dice at the same moment.
 const SEED_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -48,6 +49,8 @@ pub struct Found {
     pub history: Vec<Record>,
     /// Rooms seen in earlier lives.
     pub rooms: Vec<String>,
+    /// What was said under which keys; only for a page.
+    pub said: said::Found,
 }
 
 impl Opening {
@@ -76,6 +79,11 @@ impl Opening {
         }
         let history = disk.last_records(options.history.unwrap_or(0));
         let history = history.map_err(|error| Failure::Disk(error.into()))?;
+        let said = match options.web {
+            Some(_) => said::Found::look(&disk, options.id, &restart.outbox),
+            None => Ok(said::Found::default()),
+        };
+        let said = said.map_err(|error| Failure::Disk(error.into()))?;
         // Some systems set the one, some the other.
         let login = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
         let name = options.name_or(restart.name.as_deref(), login.as_deref());
@@ -87,6 +95,7 @@ impl Opening {
             story: told(story),
             history,
             rooms: restart.rooms.clone(),
+            said,
         };
         let opening = Opening {
             config: Config {

@@ -8,7 +8,7 @@
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::host::clock;
-use crate::host::disk::{Disk, preview_restore};
+use crate::host::disk::Disk;
 use crate::host::events::{self, Kind};
 use crate::host::exit::Code;
 use crate::host::files::FileError;
@@ -63,6 +63,8 @@ impl Front {
                 }
             }
             Input::Piped(line) => self.piped(line, life),
+            // The page's user goes on.
+            Input::End if self.stays() => {}
             // A person who ends the input wants to leave; a program first wants its lines to arrive.
             Input::End => match &mut self.finish {
                 Some(finish) => finish.input_ended(clock::now()),
@@ -172,12 +174,15 @@ impl Front {
                 self.why_alone();
                 self.question(Question::Why, life);
             }
-            Slash::Trace { seq, ring } => life.command(Command::Trace { seq, ring }),
+            Slash::Trace { seq, ring } => {
+                self.waiting.typed_trace();
+                life.command(Command::Trace { seq, ring });
+            }
             Slash::Checkpoint => {
                 self.view.expect_checkpoint();
                 life.command(Command::Checkpoint);
             }
-            Slash::Rollback(number) => self.rollback(number, life),
+            Slash::Rollback(number) => self.rollback(number, None, life),
             Slash::Reconcile => life.command(Command::Reconcile),
             Slash::Rekey => self.rekey(life),
         }
@@ -257,20 +262,5 @@ impl Front {
         self.ask(life, move |disk| {
             Ok(Answer::Topic(room, disk.last_records_of(1, fits)?.pop()))
         });
-    }
-
-    /// Finds out what going back would discard, and sees to it that the checkpoint is still there after this
-    /// life's last one was written. The answer makes the node leave.
-    fn rollback(&mut self, number: Option<u64>, life: &Life) {
-        let answer = self.answer.clone();
-        let (data_dir, id) = (self.options.data_dir.clone(), self.options.id);
-        life.ask(Box::new(move |disk| {
-            let kept = disk.keep_checkpoint(number);
-            let told = match kept.and_then(|number| preview_restore(&data_dir, id, number)) {
-                Ok(preview) => Answer::Rollback(preview),
-                Err(error) => Answer::Failed(error.to_string()),
-            };
-            answer.try_send(told).unwrap_or_default();
-        }));
     }
 }
