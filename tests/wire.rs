@@ -23,7 +23,7 @@ const TAG_AT: usize = 18;
 const RESERVED_AT: usize = 19;
 const SUM_AT: usize = 20;
 /// Kinds from 1 to this one exist.
-const KIND_LAST: u8 = 16;
+const KIND_LAST: u8 = 17;
 /// The largest number that a sequence number or an epoch can be on the wire.
 const SEQ_MAX: u64 = (1 << 62) - 1;
 

@@ -34,7 +34,7 @@ use crate::host::net::{Net, Port, Read, Received, Sent};
 use crate::host::notices::Notices;
 use crate::host::streams::{StreamTimes, Streams};
 use crate::node::Node;
-use crate::node::face::{Action, Event, Exit, Load, LoadId, Notice, Store, StreamEvent, StreamId, Ticket};
+use crate::node::face::{Action, Command, Event, Exit, Load, LoadId, Notice, Store, StreamEvent, StreamId, Ticket};
 use crate::words::Time;
 
 use backlog::Disk;
@@ -371,17 +371,44 @@ impl Driver {
                 break;
             }
             match self.entrance.take(lane) {
-                Some(Arrival::Event(Event::Stream(id, event))) => {
-                    if self.streams.admit(id, &event) {
-                        self.feed(core, Event::Stream(id, event))?;
-                    }
-                }
-                Some(Arrival::Event(event)) => self.feed(core, event)?,
-                Some(Arrival::Failed(reason)) => return Err(Last::Failed(DriverError::Pump(reason))),
+                Some(Arrival::Pause(for_)) => self.pause(core, for_)?,
+                Some(arrival) => self.arrive(core, arrival)?,
                 None => break,
             }
         }
         Ok(())
+    }
+
+    fn arrive(&mut self, core: &mut impl Core, arrival: Arrival) -> Result<(), Last> {
+        match arrival {
+            Arrival::Event(Event::Stream(id, event)) if !self.streams.admit(id, &event) => Ok(()),
+            Arrival::Event(event) => self.feed(core, event),
+            Arrival::Failed(reason) => Err(Last::Failed(DriverError::Pump(reason))),
+            Arrival::Pause(_) => unreachable!("pauses come among commands"),
+        }
+    }
+
+    /// Does nothing for a while, for a lesson: the core finds out by its clock. Only the wish to leave ends it early. What the disk
+    /// answers meanwhile is as much as it was asked before.
+    fn pause(&mut self, core: &mut impl Core, for_: Duration) -> Result<(), Last> {
+        let until = clock::now().after_us(for_.as_micros() as u64);
+        let mut meanwhile = Vec::new();
+        loop {
+            let left = Duration::from_micros(until.since_us(clock::now()));
+            match self.entrance.wait(Lane::Urgent, left) {
+                Some(arrival) => {
+                    let leave = matches!(arrival, Arrival::Event(Event::Command(Command::Leave)));
+                    meanwhile.push(arrival);
+                    if leave {
+                        break;
+                    }
+                }
+                None => break,
+            }
+        }
+        meanwhile
+            .into_iter()
+            .try_for_each(|arrival| self.arrive(core, arrival))
     }
 
     /// Hands an event to the core and carries out what it asks for.

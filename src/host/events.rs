@@ -14,6 +14,7 @@ use crate::host::terminal::start::{Start, Story};
 use crate::node::face::{Foreign, Moved, Notice, Step, Stranger};
 use crate::replica::content::{ContentView, rfc3339};
 use crate::replica::record::Record;
+use crate::wire::{Deed, Lab, LabState};
 use crate::words::{Member, NodeId, Position, RingId, Seq, Time, WallTime};
 use bytes::Bytes;
 use object::{Object, list};
@@ -101,6 +102,7 @@ pub fn notice(notice: &Notice, at: Mark) -> String {
             event("rekeyed").raw("keys", &list(names.iter().map(|name| object::quoted(name))))
         }
         Notice::Stranger(which) => stranger(event("stranger"), which),
+        Notice::Lab(which) => lab(event("lab"), which),
         Notice::Warning(text) => event("warning").text("text", text),
     }
     .end()
@@ -252,6 +254,33 @@ fn stranger(object: Object, stranger: &Stranger) -> Object {
         .text("foreign", foreign)
         .number("per_second", stranger.per_second)
         .number("total", stranger.total)
+}
+
+/// A lesson's deed and how far it is.
+fn lab(object: Object, lab: &Lab) -> Object {
+    let state = match lab.state {
+        LabState::Asked => "asked",
+        LabState::Begins => "begins",
+        LabState::Ends => "ends",
+        LabState::NobodyRestarts | LabState::Alone | LabState::NoCheckpoint | LabState::CutFromItself => {
+            "refused"
+        }
+    };
+    let object = object.number("by", lab.by.0).number("on", lab.on.0);
+    let object = object
+        .text("state", state)
+        .maybe_text("reason", lab.state.refusal());
+    let what = |name| object.text("what", name);
+    match &lab.deed {
+        Deed::Pause { for_ms } => what("pause").number("for_ms", *for_ms),
+        Deed::Cut { from, for_ms } => what("cut").number("for_ms", *for_ms).nodes("from", from),
+        Deed::Heal => what("heal"),
+        Deed::LoseToken => what("lose_token"),
+        Deed::Crash { for_ms } => what("crash").number("for_ms", *for_ms),
+        Deed::Checkpoint => what("checkpoint"),
+        Deed::Rollback { number } => what("rollback").number("number", *number),
+        Deed::Delay { min_us, max_us } => what("delay").number("min_us", *min_us).number("max_us", *max_us),
+    }
 }
 
 /// A step with its time in microseconds on the node's own clock.

@@ -13,6 +13,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::Waker;
@@ -45,6 +46,8 @@ pub enum Arrival {
     Event(Event),
     /// A pump cannot go on, and so the node cannot: the reason in words.
     Failed(String),
+    /// The core is to do nothing for so long, for a lesson.
+    Pause(Duration),
 }
 
 /// The sending side; every thread has its own copy.
@@ -80,6 +83,11 @@ impl Inbox {
         self.put(&self.urgent, Arrival::Failed(reason))
     }
 
+    /// Stops the core for a while, behind all commands that were sent before.
+    pub fn pause(&self, for_: Duration) -> Result<(), Ended> {
+        self.put(&self.commands, Arrival::Pause(for_))
+    }
+
     fn put(&self, lane: &Sender<Arrival>, arrival: Arrival) -> Result<(), Ended> {
         lane.send(arrival).map_err(|_| Ended)?;
         if let Err(error) = self.waker.wake() {
@@ -113,6 +121,11 @@ impl Entrance {
     /// Takes the next of a lane, without waiting.
     pub fn take(&self, lane: Lane) -> Option<Arrival> {
         self.lane(lane).try_recv().ok()
+    }
+
+    /// Takes the next of a lane, and waits for it at most so long.
+    pub fn wait(&self, lane: Lane, at_most: Duration) -> Option<Arrival> {
+        self.lane(lane).recv_timeout(at_most).ok()
     }
 
     /// Whether a lane has nothing.

@@ -175,6 +175,7 @@ fn weight(notice: &Notice) -> Weight {
         Notice::Held { .. } | Notice::FoundOrdered { .. } | Notice::OfferedAgain { .. } => Weight::Owed,
         Notice::Reconciled { .. } | Notice::Status(_) | Notice::Trace { .. } => Weight::Owed,
         Notice::Rekeyed(_) => Weight::Owed,
+        Notice::Lab(_) => Weight::Seldom,
     }
 }
 

@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 use crate::replica::{Digest, PositionSet, Record};
 use crate::wire::seal::key::Keys;
+use crate::wire::{Deed, LabState};
 use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq, WallTime};
 
 pub use beginning::{Config, RecoverLevel, Restart};
@@ -161,6 +162,22 @@ pub enum Command {
     Reconcile,
     /// Seal with the first of these group keys from now on, and accept all of them.
     Rekey(Keys),
+    /// Ask a member to do this to itself, for a lesson.
+    Lab {
+        /// Who.
+        on: NodeId,
+        /// What.
+        deed: Deed,
+    },
+    /// What the host makes of a deed that [`Notice::Lab`] told as asked for: everybody is told.
+    LabTold {
+        /// Who asked for it.
+        by: NodeId,
+        /// How far it is.
+        state: LabState,
+        /// What it is.
+        deed: Deed,
+    },
     /// The process is about to be stopped for a while: hand the token on, if it rests here.
     Suspend,
     /// Pass the token, leave the ring, write everything and exit.

@@ -32,6 +32,10 @@ impl Node {
             Ok(None) => {}
             Ok(Some((sender, body))) => {
                 self.accepted += 1;
+                if self.lessons.drops(sender, &body) {
+                    *self.limited.entry("dropped for a lesson").or_default() += 1;
+                    return;
+                }
                 match body {
                     Body::Inquiry { nonce, ids } => self.on_inquiry(sender, from, nonce, &ids),
                     Body::InquiryAnswer { nonce, known } => {
@@ -39,6 +43,7 @@ impl Node {
                     }
                     Body::Reconcile(ask) => self.on_reconcile(now, sender.id, Some(from), ask),
                     Body::Reconciled(answer) => self.on_reconciled(now, sender, from, answer),
+                    Body::Lab(lab) => self.on_lab(now, sender, lab),
                     ring_body @ (Body::Data(_)
                     | Body::Repair(_)
                     | Body::Token(_)

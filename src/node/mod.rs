@@ -13,6 +13,7 @@ mod delayed;
 mod disorder;
 pub mod face;
 mod hearing;
+mod lab;
 mod leaving;
 mod mending;
 mod outbox;
@@ -126,6 +127,7 @@ pub struct Node {
     serving: BTreeMap<StreamId, Serving>,
     loads: BTreeMap<LoadId, StreamId>,
     last_load: LoadId,
+    lessons: lab::Lessons,
     leaving: Option<leaving::Leaving>,
     disk_full: Option<String>,
     reborn: Option<Incarnation>,
@@ -183,6 +185,7 @@ impl Node {
             serving: BTreeMap::new(),
             loads: BTreeMap::new(),
             last_load: LoadId(0),
+            lessons: lab::Lessons::default(),
             leaving: None,
             disk_full: None,
             reborn: None,
@@ -266,6 +269,7 @@ impl Node {
             self.completing.deadline(),
             self.reconciling.deadline(),
             self.strangers.deadline(),
+            self.lessons.deadline(),
         ];
         own.into_iter().flatten().chain(self.ring.deadline()).min()
     }
@@ -324,6 +328,7 @@ impl Node {
                 self.checkpoint(false);
             }
         }
+        self.tick_lessons(now);
         self.tick_leaving(now);
     }
 
@@ -363,6 +368,8 @@ impl Node {
             Command::Checkpoint => self.checkpoint(false),
             Command::Reconcile => self.start_reconcile(now),
             Command::Rekey(keys) => self.rekey(keys),
+            Command::Lab { on, deed } => self.ask_for_deed(now, on, deed),
+            Command::LabTold { by, state, deed } => self.lab_told(by, state, deed),
             Command::Suspend => self.ring.yield_token(now),
             Command::Leave => self.start_leaving(now),
         }

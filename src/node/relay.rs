@@ -91,6 +91,7 @@ impl Node {
     /// A new ring: tells it, and looks after what may be missing now.
     fn on_installed(&mut self, now: Time, installed: Installed) {
         // All of its members have just joined, under their names of now.
+        let ring = installed.ring;
         self.names.clear();
         self.ticks.new_ring(&installed);
         self.last_order = std::mem::take(&mut self.order);
@@ -101,13 +102,14 @@ impl Node {
         let names = installed.members.iter().map(|member| self.name_of(*member));
         let names = names.collect();
         self.notice(Notice::Ring {
-            ring: installed.ring,
+            ring,
             names,
             members: installed.members,
             joined,
             left,
             first: installed.first,
         });
+        self.token_is_lost(ring);
         self.change();
         if self.ring.has_quorum() {
             // The ring waits for what was delivered before it to be written.

@@ -308,6 +308,12 @@ impl Ring {
         }
     }
 
+    /// Where the newest life of this id that is known was heard last.
+    pub fn newest_address(&self, id: NodeId) -> Option<SocketAddrV4> {
+        let newest = self.peers.iter().rev().find(|(member, _)| member.id == id);
+        newest.map(|(_, peer)| peer.address)
+    }
+
     /// The members of the rings installed and forming.
     fn known_members(&self) -> BTreeSet<Member> {
         let installed = self.installed.iter().flat_map(|state| state.members.iter());
@@ -357,6 +363,7 @@ impl Ring {
             Body::Inquiry { .. } | Body::InquiryAnswer { .. } | Body::Reconcile(_) | Body::Reconciled(_) => {
                 self.counters.senseless += 1
             }
+            Body::Lab(_) => self.counters.senseless += 1,
         }
         self.expect_token(now);
     }

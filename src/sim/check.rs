@@ -222,6 +222,7 @@ impl Checker {
             | Notice::Trace { .. }
             | Notice::Rekeyed(_)
             | Notice::Stranger(_)
+            | Notice::Lab(_)
             | Notice::Warning(_) => Ok(()),
         }
     }

@@ -132,6 +132,7 @@ pub fn body(body: &Body) -> String {
         Body::InquiryAnswer { known, .. } => format!("inquiry-answer, {} known", known.len()),
         Body::Reconcile(ask) => format!("reconcile {:?}", ask.step),
         Body::Reconciled(answer) => format!("reconciled {:?}", answer.progress),
+        Body::Lab(lab) => format!("lab {:?} {:?}", lab.deed, lab.state),
     }
 }
 
@@ -254,6 +255,7 @@ pub fn notice(notice: &Notice) -> String {
             let (from, foreign) = (stranger.from.octets()[2], stranger.foreign);
             format!("stranger at {from}: {foreign:?}")
         }
+        Notice::Lab(lab) => format!("lab: {:?} at {} for {}: {:?}", lab.deed, lab.on, lab.by, lab.state),
         Notice::Warning(text) => format!("warning: {text}"),
     }
 }

@@ -165,6 +165,7 @@ pub fn config() -> Config {
         catch_up: true,
         recover: RecoverLevel::Peers,
         payload_max: 1_400,
+        lab: true,
         accelerated: false,
         unicast_port: 5_000,
         stream_port: STREAM_PORT,

@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::codec::{Reader, Writer};
 use super::{
-    Body, Chunk, Commit, CommitRow, Data, FRAGMENTS_MAX, INQUIRY_MAX, Join, MEMBERS_MAX, OldRing, Pace,
-    RANGES_MAX, Reconcile, Reconciled, Refuse, Refused, Repair, Request, Token, TokenRow,
+    Body, Chunk, Commit, CommitRow, Data, FRAGMENTS_MAX, INQUIRY_MAX, Join, Lab, MEMBERS_MAX, OldRing,
+    Pace, RANGES_MAX, Reconcile, Reconciled, Refuse, Refused, Repair, Request, Token, TokenRow,
 };
 use crate::words::{Hop, Incarnation, Member, MessageId, Seq};
 
@@ -44,6 +44,7 @@ impl Body {
             Body::InquiryAnswer { .. } => 14,
             Body::Reconcile(_) => 15,
             Body::Reconciled(_) => 16,
+            Body::Lab(_) => 17,
         }
     }
 
@@ -59,7 +60,7 @@ impl Body {
                 return USUAL_BYTES;
             }
             Body::Refuse(_) | Body::Inquiry { .. } | Body::InquiryAnswer { .. } => return USUAL_BYTES,
-            Body::Reconcile(_) | Body::Reconciled(_) => return USUAL_BYTES,
+            Body::Reconcile(_) | Body::Reconciled(_) | Body::Lab(_) => return USUAL_BYTES,
         };
         let chunk = |chunk: &Chunk| 8 + Chunk::OVERHEAD_BYTES_MAX + chunk.bytes.len();
         Data::OVERHEAD_BYTES + chunks.iter().map(chunk).sum::<usize>()
@@ -84,6 +85,7 @@ impl Body {
             Body::ProbeAnswer { nonce } => out.u64(*nonce),
             Body::Reconcile(ask) => ask.write(out),
             Body::Reconciled(answer) => answer.write(out),
+            Body::Lab(lab) => lab.write(out),
             Body::Nack { ring, ranges } => {
                 out.ring(*ring);
                 out.ranges(ranges);
@@ -130,6 +132,7 @@ impl Body {
             },
             15 => Body::Reconcile(Reconcile::read(from)?),
             16 => Body::Reconciled(Reconciled::read(from)?),
+            17 => Body::Lab(Lab::read(from)?),
             _ => return Err(Refused::UnknownKind),
         })
     }

@@ -22,6 +22,7 @@
 mod bodies;
 pub mod codec;
 mod datagram;
+mod lab;
 mod reconciling;
 pub mod seal;
 
@@ -32,6 +33,7 @@ use bytes::Bytes;
 use crate::words::{Epoch, Hop, Incarnation, Member, MessageId, RingId, Seq};
 
 pub use datagram::{HEADER_BYTES, decode, encode};
+pub use lab::{CUT_MAX, Deed, Lab, LabState};
 pub use reconciling::{Progress, Reconcile, ReconcileStep, Reconciled};
 
 /// The version of the wire format.
@@ -125,6 +127,8 @@ pub enum Body {
     Reconcile(Reconcile),
     /// (16) To who asked for a reconciliation: how far the sender is, at once and when a step is done.
     Reconciled(Reconciled),
+    /// (17) A lesson (`--lab`): a wish to the member it is for, or news of it, by multicast.
+    Lab(Lab),
 }
 
 /// New messages of one visit of the token, or a part of them.

@@ -104,6 +104,12 @@ pub struct Args {
     /// Send the last data of a visit after the token; for all members or none
     #[arg(long, help_heading = RING)]
     accelerated: bool,
+    /// Take part in lessons: members started so may make each other pause, lose the token, crash
+    #[arg(long, help_heading = RING)]
+    lab: bool,
+    /// Whoever started this process starts it again when it is killed
+    #[arg(long, hide = true, requires = "lab")]
+    supervised: bool,
     /// Spoil what is received, to see what happens: drop=5%,dup=1%,delay=0..20ms
     #[arg(long, value_name = "SPEC", help_heading = RING)]
     chaos: Option<String>,
@@ -220,6 +226,8 @@ impl Args {
             token_timeout_us: self.token_timeout.0,
             quorum: self.quorum.unwrap_or(0),
             accelerated: self.accelerated,
+            lab: self.lab,
+            supervised: self.supervised,
             history: self.history,
             chaos: self.chaos,
             seed: self.seed,

@@ -98,6 +98,10 @@ pub struct NodeOptions {
     pub quorum: u16,
     /// Whether datagrams may leave just after the token.
     pub accelerated: bool,
+    /// Whether members may ask this node to do things to itself, for a lesson.
+    pub lab: bool,
+    /// Whether whoever started this process starts it again when it is killed.
+    pub supervised: bool,
     /// How many earlier messages to show at the start; `None` for what suits people or programs.
     pub history: Option<usize>,
     /// Faults to inject into what is received, as written.

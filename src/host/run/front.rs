@@ -118,6 +118,8 @@ pub struct Front {
     late_until: Option<Time>,
     /// The node was asked to leave, and ends by then.
     leave_by: Option<Time>,
+    /// The process ends then without a word, for a lesson.
+    pub(super) crash_at: Option<Time>,
     next: Next,
     ending: Ending,
     /// The process stops when the core has obeyed: see [`Front::suspend`].
@@ -176,6 +178,7 @@ impl Front {
             alone: Alone::new(clock::now()),
             late_until: None,
             leave_by: None,
+            crash_at: None,
             next: Next::End,
             ending: (Code::Done, None),
             suspending: None,
@@ -281,7 +284,8 @@ impl Front {
         });
         let wonder = self.alone.due().filter(|_| self.leave_by.is_none());
         let times = [verdict, wonder, self.alone_until, self.late_until, self.leave_by];
-        let next = times.into_iter().flatten().min();
+        let times = times.into_iter().chain([self.crash_at]);
+        let next = times.flatten().min();
         next.map_or(WAIT_US_MAX, |next| next.since_us(now).min(WAIT_US_MAX))
     }
 
@@ -314,6 +318,7 @@ impl Front {
             }
         }
         self.show();
+        self.crash_if_due(now);
         self.leave_by.is_none_or(|by| now < by)
     }
 
@@ -327,11 +332,11 @@ impl Front {
                 let own = status.members.iter_mut().filter(|member| member.member == me);
                 own.for_each(|member| member.address = life.address);
             }
-            self.take_notice(&notice);
+            self.take_notice(&notice, life);
         }
     }
 
-    fn take_notice(&mut self, notice: &Notice) {
+    fn take_notice(&mut self, notice: &Notice, life: &Life) {
         if self.answer_page(notice) {
             return;
         }
@@ -355,6 +360,9 @@ impl Front {
         self.out.extend(self.telling.notice(notice));
         if !self.options.json {
             self.view.notice(notice);
+        }
+        if let Notice::Lab(lab) = notice {
+            self.lesson(lab, life);
         }
     }
 

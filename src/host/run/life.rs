@@ -103,6 +103,11 @@ impl Life {
         self.inbox.urge(Event::Command(command)).unwrap_or_default();
     }
 
+    /// Stops the core for a while, when it has obeyed all before.
+    pub fn pause(&self, for_: Duration) {
+        self.inbox.pause(for_).unwrap_or_default();
+    }
+
     /// Asks the disk. If the disk has ended, there is no answer.
     pub fn ask(&self, question: Question) {
         self.questions.send(question).unwrap_or_default();

@@ -11,6 +11,7 @@
 mod alone;
 mod failure;
 mod front;
+mod lab;
 mod life;
 mod opening;
 mod page;

@@ -163,6 +163,7 @@ fn config(options: &NodeOptions, net: &Net, name: String) -> Config {
         catch_up: options.catch_up,
         recover: options.recover,
         payload_max: net.interface().payload_max(),
+        lab: options.lab,
         accelerated: options.accelerated,
         unicast_port: net.address().port(),
         stream_port: net.stream_port(),

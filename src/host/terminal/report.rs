@@ -5,6 +5,7 @@ use super::start::count;
 use super::visible;
 use crate::host::cli::duration::show_measured;
 use crate::node::face::{Counters, Foreign, MemberStatus, PhaseName, Status, Step, Stranger, Why};
+use crate::wire::{Deed, Lab, LabState};
 use crate::words::{NodeId, Time};
 
 /// A question that a status answers.
@@ -284,6 +285,34 @@ fn step_words(step: &Step, people: &People) -> String {
         Step::Delivered => "delivered, in order".to_string(),
         Step::Written => "written to the own replica, synced".to_string(),
         Step::HeldBy(node) => held(node),
+    }
+}
+
+/// A lesson's deed, and how far it is.
+pub fn lab(lab: &Lab) -> String {
+    let deed = match &lab.deed {
+        Deed::Pause { for_ms } => format!("pause for {for_ms} ms"),
+        Deed::Cut { from, for_ms } => {
+            let from: Vec<String> = from.iter().map(NodeId::to_string).collect();
+            format!("hear nothing from {} for {for_ms} ms", from.join(", "))
+        }
+        Deed::Heal => "hear everybody again".to_string(),
+        Deed::LoseToken => "lose the token".to_string(),
+        Deed::Crash { for_ms } => format!("crash, and be started again after {for_ms} ms"),
+        Deed::Checkpoint => "write a checkpoint".to_string(),
+        Deed::Rollback { number: 0 } => "roll back to the newest checkpoint".to_string(),
+        Deed::Rollback { number } => format!("roll back to checkpoint {number}"),
+        Deed::Delay { min_us, max_us } => {
+            let (min, max) = (show_measured(*min_us), show_measured(*max_us));
+            format!("delay writing by {min} to {max}")
+        }
+    };
+    let (by, on) = (lab.by, lab.on);
+    match (lab.state, lab.state.refusal()) {
+        (_, Some(reason)) => format!("lesson: node {on} does not {deed}, as {by} asked: {reason}"),
+        (LabState::Begins, _) => format!("lesson: node {on} begins to {deed}, as {by} asked"),
+        (LabState::Ends, _) => format!("lesson: node {on} is done: {deed}, as {by} asked"),
+        (_, None) => format!("lesson: node {by} asks node {on} to {deed}"),
     }
 }
 

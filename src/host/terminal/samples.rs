@@ -11,6 +11,7 @@ use crate::node::face::{
 };
 use crate::replica::content::Content;
 use crate::replica::record::Record;
+use crate::wire::{Deed, Lab, LabState};
 use crate::words::{
     Epoch, Hop, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq, Time, WallTime,
 };
@@ -256,6 +257,16 @@ pub fn notices() -> Vec<Notice> {
             per_second: 2,
             total: 7,
         }),
+        Notice::Lab(Box::new(Lab {
+            counter: 1,
+            by: NodeId(1),
+            on: NodeId(2),
+            state: LabState::Begins,
+            deed: Deed::Cut {
+                from: vec![NodeId(1), NodeId(3)],
+                for_ms: 5_000,
+            },
+        })),
         Notice::Warning("the clock went back".into()),
     ];
     all.extend(

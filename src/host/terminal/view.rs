@@ -215,6 +215,7 @@ impl View {
             }
             Notice::Rekeyed(names) => self.answer(&[report::rekeyed(names)]),
             Notice::Stranger(stranger) => self.alarm(&report::stranger(stranger)),
+            Notice::Lab(lab) => self.talk(Level::Normal, &report::lab(lab)),
             Notice::Warning(text) => self.alarm(&visible::line(text)),
         }
     }

@@ -45,6 +45,8 @@ pub struct Config {
     pub payload_max: usize,
     /// Whether datagrams may leave just after the token.
     pub accelerated: bool,
+    /// Whether it takes part in lessons.
+    pub lab: bool,
     /// Where peers reach this node: unicast datagrams. The address is as others see it.
     pub unicast_port: u16,
     /// Where peers reach this node: streams.

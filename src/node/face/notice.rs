@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{Moved, Status, Step, Stranger};
 use crate::replica::Record;
+use crate::wire::Lab;
 use crate::words::{Hop, Member, MessageId, NodeId, Position, RingId, Seq, Time};
 
 /// What the user is told. Programs see the same as JSON.
@@ -139,6 +140,8 @@ pub enum Notice {
     Rekeyed(Vec<String>),
     /// Somebody is there with another key, or without one; told at most once a minute for each.
     Stranger(Stranger),
+    /// A lesson: a deed is asked for, begins, ends or is not done, here or at another member.
+    Lab(Box<Lab>),
     /// This may need the user's attention: a fact in words.
     Warning(String),
 }

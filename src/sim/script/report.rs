@@ -79,6 +79,7 @@ pub(super) fn topic(told: &Told) -> Option<&'static str> {
         Notice::Reconciled { .. } => "reconciled",
         Notice::DiskFull(_) | Notice::DiskRoom | Notice::Warning(_) => "warning",
         Notice::Rekeyed(_) | Notice::Stranger(_) => "key",
+        Notice::Lab(_) => "lab",
         Notice::Status(_) | Notice::Trace { .. } => return None,
     })
 }
