@@ -6,9 +6,9 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use roda::wire::{
-    Body, Chunk, Commit, CommitRow, Data, FRAGMENTS_MAX, HEADER_BYTES, INQUIRY_MAX, Join, MEMBERS_MAX,
-    OldRing, Pace, Progress, RANGES_MAX, Reconcile, ReconcileStep, Reconciled, Refuse, Refused, Repair,
-    Request, Token, TokenRow, VERSION, decode, encode,
+    Body, CUT_MAX, Chunk, Commit, CommitRow, Data, Deed, FRAGMENTS_MAX, HEADER_BYTES, INQUIRY_MAX, Join, Lab,
+    LabState, MEMBERS_MAX, OldRing, Pace, Progress, RANGES_MAX, Reconcile, ReconcileStep, Reconciled, Refuse,
+    Refused, Repair, Request, Token, TokenRow, VERSION, decode, encode,
 };
 use roda::words::{Epoch, Hop, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq};
 
@@ -222,7 +222,40 @@ pub fn bodies() -> Vec<Body> {
         Body::Reconciled(reconciled(Progress::Filled, Some(cut))),
         Body::Reconciled(reconciled(Progress::Sorting, Some(cut))),
         Body::Reconciled(reconciled(Progress::Sorted, Some(cut))),
+        lab(LabState::Asked, Deed::Pause { for_ms: 3_000 }),
+        lab(LabState::Begins, cut_off(CUT_MAX as u16)),
+        lab(LabState::Ends, Deed::Heal),
+        lab(LabState::NobodyRestarts, Deed::Crash { for_ms: 0 }),
+        lab(LabState::Alone, Deed::LoseToken),
+        lab(LabState::NoCheckpoint, Deed::Rollback { number: 7 }),
+        lab(LabState::CutFromItself, cut_off(0)),
+        lab(LabState::Ends, Deed::Checkpoint),
+        lab(
+            LabState::Ends,
+            Deed::Delay {
+                min_us: 0,
+                max_us: u64::MAX,
+            },
+        ),
     ]
+}
+
+fn lab(state: LabState, deed: Deed) -> Body {
+    Body::Lab(Lab {
+        counter: 3,
+        by: NodeId(1),
+        on: NodeId(2),
+        state,
+        deed,
+    })
+}
+
+/// Not to hear the nodes up to this one.
+fn cut_off(last: u16) -> Deed {
+    Deed::Cut {
+        from: (1..=last).map(NodeId).collect(),
+        for_ms: 60_000,
+    }
 }
 
 fn read(bytes: &[u8]) -> Result<(Member, Body), Refused> {
@@ -388,6 +421,10 @@ fn a_list_that_is_too_long_is_refused_before_it_is_read() {
             [ring_bytes(), vec![0; 17], count(0), count(RANGES_MAX + 1)].concat(),
         ),
         (5, [vec![0; 8 + 1 + 2 + 2 + 1], count(MEMBERS_MAX + 1)].concat()),
+        (
+            17,
+            [vec![1; 13], vec![1, 0, 0, 0, 0], count(CUT_MAX + 1)].concat(),
+        ),
     ];
     for (kind, body) in too_long {
         assert_eq!(

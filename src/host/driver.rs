@@ -34,7 +34,9 @@ use crate::host::net::{Net, Port, Read, Received, Sent};
 use crate::host::notices::Notices;
 use crate::host::streams::{StreamTimes, Streams};
 use crate::node::Node;
-use crate::node::face::{Action, Command, Event, Exit, Load, LoadId, Notice, Store, StreamEvent, StreamId, Ticket};
+use crate::node::face::{
+    Action, Command, Event, Exit, Load, LoadId, Notice, Store, StreamEvent, StreamId, Ticket,
+};
 use crate::words::Time;
 
 use backlog::Disk;

@@ -4,7 +4,7 @@
 //! so none of it is checked against one. What only the host can do (stop for a while, end, go back) is told to it as asked for, and
 //! it answers with [`Command::LabTold`](super::face::Command::LabTold).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::Node;
 use super::face::Notice;
@@ -15,6 +15,8 @@ use crate::words::{Member, NodeId, RingId, Time};
 const COPIES: usize = 3;
 /// Members whose counters are remembered; who comes on top is not heeded.
 const ASKERS_MAX: usize = 64;
+/// Counters of one member that are remembered: copies come within a moment of each other.
+const HEEDED_MAX: usize = 64;
 /// The longest pause, cut or absence, in milliseconds: a lesson that is forgotten ends by itself.
 const FOR_MS_MAX: u32 = 60_000;
 /// The longest delay that can be set, in microseconds.
@@ -24,8 +26,8 @@ const DELAY_US_MAX: u64 = 60_000_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lessons {
     counter: u64,
-    /// The last counter heeded of each member, of wishes and of news.
-    heeded: BTreeMap<(Member, bool), u64>,
+    /// The counters heeded last of each member: of wishes, which may overtake each other, and of news.
+    heeded: BTreeMap<(Member, bool), VecDeque<u64>>,
     /// Whom this node does not hear.
     cut: Option<Cut>,
     /// The ring whose token is dropped, and who wished for that.
@@ -77,8 +79,12 @@ impl Lessons {
             return false;
         }
         let last = self.heeded.entry(key).or_default();
-        let new = lab.counter > *last;
-        *last = lab.counter.max(*last);
+        let oldest = if last.len() < HEEDED_MAX { 0 } else { last[0] };
+        let new = lab.counter > oldest && !last.contains(&lab.counter);
+        if new {
+            last.push_back(lab.counter);
+            last.drain(..last.len().saturating_sub(HEEDED_MAX));
+        }
         new
     }
 }

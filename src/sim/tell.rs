@@ -34,7 +34,7 @@ pub fn kind(bytes: &Bytes) -> &'static str {
 }
 
 /// All kinds by name.
-pub const KINDS: [&str; 17] = [
+pub const KINDS: [&str; 18] = [
     "data",
     "repair",
     "token",
@@ -52,6 +52,7 @@ pub const KINDS: [&str; 17] = [
     "reconcile",
     "reconciled",
     "hello",
+    "lab",
 ];
 
 /// Whether a datagram is one of new messages.
@@ -255,7 +256,7 @@ pub fn notice(notice: &Notice) -> String {
             let (from, foreign) = (stranger.from.octets()[2], stranger.foreign);
             format!("stranger at {from}: {foreign:?}")
         }
-        Notice::Lab(lab) => format!("lab: {:?} at {} for {}: {:?}", lab.deed, lab.on, lab.by, lab.state),
+        Notice::Lab(lab) => format!("lab: {} asks {} {:?}: {:?}", lab.by, lab.on, lab.deed, lab.state),
         Notice::Warning(text) => format!("warning: {text}"),
     }
 }

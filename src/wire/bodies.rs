@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::codec::{Reader, Writer};
 use super::{
-    Body, Chunk, Commit, CommitRow, Data, FRAGMENTS_MAX, INQUIRY_MAX, Join, Lab, MEMBERS_MAX, OldRing,
-    Pace, RANGES_MAX, Reconcile, Reconciled, Refuse, Refused, Repair, Request, Token, TokenRow,
+    Body, Chunk, Commit, CommitRow, Data, FRAGMENTS_MAX, INQUIRY_MAX, Join, Lab, MEMBERS_MAX, OldRing, Pace,
+    RANGES_MAX, Reconcile, Reconciled, Refuse, Refused, Repair, Request, Token, TokenRow,
 };
 use crate::words::{Hop, Incarnation, Member, MessageId, Seq};
 

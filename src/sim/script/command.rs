@@ -2,6 +2,7 @@
 
 use crate::sim::tell::KINDS;
 use crate::sim::world::{Mischief, Moment, Order};
+use crate::wire::Deed;
 use crate::words::NodeId;
 
 /// Added to an id to get the key of the second process that claims it.
@@ -37,6 +38,8 @@ pub(super) enum Command {
     Garbage(u32, NodeId),
     Replay(NodeId),
     Rekey(Vec<NodeId>, String),
+    /// The first node asks the second to do something to itself.
+    Deed(NodeId, NodeId, Deed),
     Tell(Vec<String>, bool),
     Count,
     Show(Show),
@@ -138,6 +141,7 @@ impl Command {
                 Some((ids, keys)) => Command::Rekey(nodes(ids)?, keys.to_string()),
                 None => return Err(format!("{line:?}: write rekey 1 2 to 8+7")),
             },
+            "lab" => lab(rest)?,
             "count" => Command::Count,
             "show" => show(rest)?,
             "expect" => expect(rest)?,
@@ -274,6 +278,35 @@ fn cut(text: &str) -> Parsed<Command> {
         Some((left, right)) => Ok(Command::Partition(nodes(left)?, nodes(right)?)),
         None => Err(format!("{text:?}: write cut 1,2 | 3, or cut 1 -> 2")),
     }
+}
+
+/// `A asks B to DEED`.
+fn lab(text: &str) -> Parsed<Command> {
+    let help = || format!("{text:?}: write lab 1 asks 2 to cut 1 for 5s");
+    let (by, rest) = text.split_once(" asks ").ok_or_else(help)?;
+    let (on, deed) = rest.split_once(" to ").ok_or_else(help)?;
+    let (what, how) = deed.split_once(' ').unwrap_or((deed, ""));
+    let deed = match what {
+        "cut" => {
+            let (from, for_) = how.split_once(" for ").ok_or_else(help)?;
+            Deed::Cut {
+                from: nodes(from)?,
+                for_ms: (duration(for_)? / 1_000) as u32,
+            }
+        }
+        "heal" => Deed::Heal,
+        "lose" => Deed::LoseToken,
+        "checkpoint" => Deed::Checkpoint,
+        "delay" => {
+            let (min_us, max_us) = how.split_once("..").ok_or_else(help)?;
+            Deed::Delay {
+                min_us: duration(min_us)?,
+                max_us: duration(max_us)?,
+            }
+        }
+        _ => return Err(help()),
+    };
+    Ok(Command::Deed(node(by)?, node(on)?, deed))
 }
 
 /// `[N|all] KIND [from A] [to B]`.

@@ -10,7 +10,7 @@ use crate::words::NodeId;
 
 /// What is told unless `hush` says otherwise. The rest, with `tell`: pending, request, grant, pass, held, caught-up,
 /// progress, checkpoint.
-pub(super) const TOLD: [&str; 13] = [
+pub(super) const TOLD: [&str; 14] = [
     "old-line",
     "message",
     "moved",
@@ -23,6 +23,7 @@ pub(super) const TOLD: [&str; 13] = [
     "reconciled",
     "warning",
     "key",
+    "lab",
     "exit",
 ];
 

@@ -101,6 +101,11 @@ impl Stage {
             Command::Replay(to) => self.each_alive(&[*to], World::replay),
             Command::Tell(topics, wanted) => topics.iter().try_for_each(|topic| self.tell(topic, *wanted)),
             Command::Rekey(to, value) => self.rekey(to, value),
+            Command::Deed(by, on, deed) => {
+                let (on, deed) = (*on, deed.clone());
+                let asked = |deed| face::Command::Lab { on, deed };
+                self.each_alive(&[*by], |world, by| world.command(by, asked(deed.clone())))
+            }
             Command::Count => {
                 self.counted = world.hooks.sent.clone();
                 Ok(())
