@@ -222,14 +222,33 @@ pub fn bodies() -> Vec<Body> {
         Body::Reconciled(reconciled(Progress::Filled, Some(cut))),
         Body::Reconciled(reconciled(Progress::Sorting, Some(cut))),
         Body::Reconciled(reconciled(Progress::Sorted, Some(cut))),
-        lab(LabState::Asked, Deed::Pause { for_ms: 3_000 }),
+        lab(
+            LabState::Asked,
+            Deed::Pause {
+                for_ms: 3_000,
+                holding: true,
+            },
+        ),
         lab(LabState::Begins, cut_off(CUT_MAX as u16)),
         lab(LabState::Ends, Deed::Heal),
-        lab(LabState::NobodyRestarts, Deed::Crash { for_ms: 0 }),
+        lab(
+            LabState::NobodyRestarts,
+            Deed::Crash {
+                for_ms: 0,
+                holding: false,
+            },
+        ),
         lab(LabState::Alone, Deed::LoseToken),
         lab(LabState::NoCheckpoint, Deed::Rollback { number: 7 }),
         lab(LabState::CutFromItself, cut_off(0)),
         lab(LabState::Ends, Deed::Checkpoint),
+        lab(LabState::WentWrong, Deed::Twin),
+        lab(
+            LabState::Asked,
+            Deed::Say {
+                text: "á".repeat(100),
+            },
+        ),
         lab(
             LabState::Ends,
             Deed::Delay {

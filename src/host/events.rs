@@ -262,9 +262,8 @@ fn lab(object: Object, lab: &Lab) -> Object {
         LabState::Asked => "asked",
         LabState::Begins => "begins",
         LabState::Ends => "ends",
-        LabState::NobodyRestarts | LabState::Alone | LabState::NoCheckpoint | LabState::CutFromItself => {
-            "refused"
-        }
+        LabState::NobodyRestarts | LabState::Alone | LabState::NoCheckpoint => "refused",
+        LabState::CutFromItself | LabState::WentWrong => "refused",
     };
     let object = object.number("by", lab.by.0).number("on", lab.on.0);
     let object = object
@@ -272,14 +271,16 @@ fn lab(object: Object, lab: &Lab) -> Object {
         .maybe_text("reason", lab.state.refusal());
     let what = |name| object.text("what", name);
     match &lab.deed {
-        Deed::Pause { for_ms } => what("pause").number("for_ms", *for_ms),
+        Deed::Pause { for_ms, holding } => what("pause").number("for_ms", *for_ms).flag("holding", *holding),
         Deed::Cut { from, for_ms } => what("cut").number("for_ms", *for_ms).nodes("from", from),
         Deed::Heal => what("heal"),
         Deed::LoseToken => what("lose_token"),
-        Deed::Crash { for_ms } => what("crash").number("for_ms", *for_ms),
+        Deed::Crash { for_ms, holding } => what("crash").number("for_ms", *for_ms).flag("holding", *holding),
         Deed::Checkpoint => what("checkpoint"),
         Deed::Rollback { number } => what("rollback").number("number", *number),
         Deed::Delay { min_us, max_us } => what("delay").number("min_us", *min_us).number("max_us", *max_us),
+        Deed::Say { text } => what("say").text("text", text),
+        Deed::Twin => what("twin"),
     }
 }
 

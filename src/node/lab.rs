@@ -127,7 +127,8 @@ impl Node {
                 LabState::Asked if mine => self.do_deed(now, lab.by, lab.deed),
                 LabState::Asked => {}
                 LabState::Begins | LabState::Ends | LabState::NobodyRestarts => self.tell_lab(&lab),
-                LabState::Alone | LabState::NoCheckpoint | LabState::CutFromItself => self.tell_lab(&lab),
+                LabState::Alone | LabState::NoCheckpoint => self.tell_lab(&lab),
+                LabState::CutFromItself | LabState::WentWrong => self.tell_lab(&lab),
             }
         }
     }
@@ -135,7 +136,11 @@ impl Node {
     fn do_deed(&mut self, now: Time, by: NodeId, deed: Deed) {
         let deed = bounded(deed);
         match deed {
-            Deed::Pause { .. } | Deed::Crash { .. } | Deed::Rollback { .. } => {
+            Deed::Pause { .. }
+            | Deed::Crash { .. }
+            | Deed::Rollback { .. }
+            | Deed::Say { .. }
+            | Deed::Twin => {
                 let lab = self.lab(by, LabState::Asked, deed);
                 self.tell_lab(&lab);
             }
@@ -225,17 +230,24 @@ impl Node {
 fn bounded(deed: Deed) -> Deed {
     let for_ms = |for_ms: u32| for_ms.clamp(1, FOR_MS_MAX);
     match deed {
-        Deed::Pause { for_ms: ms } => Deed::Pause { for_ms: for_ms(ms) },
+        Deed::Pause { for_ms: ms, holding } => Deed::Pause {
+            for_ms: for_ms(ms),
+            holding,
+        },
         Deed::Cut { from, for_ms: ms } => Deed::Cut {
             from,
             for_ms: for_ms(ms),
         },
-        Deed::Crash { for_ms: ms } => Deed::Crash { for_ms: for_ms(ms) },
+        Deed::Crash { for_ms: ms, holding } => Deed::Crash {
+            for_ms: for_ms(ms),
+            holding,
+        },
         Deed::Delay { min_us, max_us } => {
             let max_us = max_us.min(DELAY_US_MAX);
             let min_us = min_us.min(max_us);
             Deed::Delay { min_us, max_us }
         }
         Deed::Heal | Deed::LoseToken | Deed::Checkpoint | Deed::Rollback { .. } => deed,
+        Deed::Say { .. } | Deed::Twin => deed,
     }
 }

@@ -9,6 +9,9 @@ use crate::words::NodeId;
 /// The most members that a node can be told not to hear.
 pub const CUT_MAX: usize = 64;
 
+/// The longest line that a node can be asked to say, in bytes.
+pub const LINE_BYTES_MAX: usize = 200;
+
 /// What a node can be asked to do to itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deed {
@@ -16,6 +19,8 @@ pub enum Deed {
     Pause {
         /// For how long.
         for_ms: u32,
+        /// Not before it holds the token, which it asks for.
+        holding: bool,
     },
     /// (1) Drop what comes from these nodes, as a network does that is split.
     Cut {
@@ -32,6 +37,8 @@ pub enum Deed {
     Crash {
         /// How long it stays away.
         for_ms: u32,
+        /// Not before it holds the token, which it asks for.
+        holding: bool,
     },
     /// (5) Write a checkpoint.
     Checkpoint,
@@ -47,6 +54,13 @@ pub enum Deed {
         /// The longest.
         max_us: u64,
     },
+    /// (8) Say a line, in the room that nodes begin in.
+    Say {
+        /// The line.
+        text: String,
+    },
+    /// (9) Have a second node started under its own id, to see it refused.
+    Twin,
 }
 
 /// What becomes of a deed.
@@ -66,6 +80,8 @@ pub enum LabState {
     NoCheckpoint,
     /// (6) The node does not do it: it cannot do without hearing itself.
     CutFromItself,
+    /// (7) It went wrong: a second process could not be started, or was not refused.
+    WentWrong,
 }
 
 /// A wish, to the node it is for, or news of it, by multicast.
@@ -92,6 +108,7 @@ impl LabState {
             LabState::Alone => Some("it is alone in its ring, and no token comes"),
             LabState::NoCheckpoint => Some("there is no such checkpoint"),
             LabState::CutFromItself => Some("it always hears itself"),
+            LabState::WentWrong => Some("it went wrong"),
         }
     }
 
@@ -104,6 +121,7 @@ impl LabState {
             LabState::Alone => 4,
             LabState::NoCheckpoint => 5,
             LabState::CutFromItself => 6,
+            LabState::WentWrong => 7,
         }
     }
 
@@ -116,6 +134,7 @@ impl LabState {
             4 => LabState::Alone,
             5 => LabState::NoCheckpoint,
             6 => LabState::CutFromItself,
+            7 => LabState::WentWrong,
             _ => return Err(Refused::BadField("lab state")),
         })
     }
@@ -133,8 +152,8 @@ impl Lab {
     pub(super) fn read(from: &mut Reader) -> Result<Lab, Refused> {
         Ok(Lab {
             counter: from.u64()?,
-            by: node(from)?,
-            on: node(from)?,
+            by: from.node_id()?,
+            on: from.node_id()?,
             state: LabState::of_number(from.u8()?)?,
             deed: Deed::read(from)?,
         })
@@ -144,9 +163,10 @@ impl Lab {
 impl Deed {
     fn write(&self, out: &mut Writer) {
         match self {
-            Deed::Pause { for_ms } => {
+            Deed::Pause { for_ms, holding } => {
                 out.u8(0);
                 out.u32(*for_ms);
+                out.u8(u8::from(*holding));
             }
             Deed::Cut { from, for_ms } => {
                 out.u8(1);
@@ -156,9 +176,10 @@ impl Deed {
             }
             Deed::Heal => out.u8(2),
             Deed::LoseToken => out.u8(3),
-            Deed::Crash { for_ms } => {
+            Deed::Crash { for_ms, holding } => {
                 out.u8(4);
                 out.u32(*for_ms);
+                out.u8(u8::from(*holding));
             }
             Deed::Checkpoint => out.u8(5),
             Deed::Rollback { number } => {
@@ -170,16 +191,26 @@ impl Deed {
                 out.u64(*min_us);
                 out.u64(*max_us);
             }
+            Deed::Say { text } => {
+                out.u8(8);
+                out.slice(text.as_bytes());
+            }
+            Deed::Twin => out.u8(9),
         }
     }
 
     fn read(from: &mut Reader) -> Result<Deed, Refused> {
         Ok(match from.u8()? {
-            0 => Deed::Pause { for_ms: from.u32()? },
+            0 => Deed::Pause {
+                for_ms: from.u32()?,
+                holding: from.bool()?,
+            },
             1 => {
                 let for_ms = from.u32()?;
                 let count = from.count(2, CUT_MAX)?;
-                let cut = (0..count).map(|_| node(from)).collect::<Result<Vec<_>, _>>()?;
+                let cut = (0..count)
+                    .map(|_| from.node_id())
+                    .collect::<Result<Vec<_>, _>>()?;
                 if !cut.is_sorted_by(|a, b| a < b) {
                     return Err(Refused::BadField("cut"));
                 }
@@ -187,21 +218,21 @@ impl Deed {
             }
             2 => Deed::Heal,
             3 => Deed::LoseToken,
-            4 => Deed::Crash { for_ms: from.u32()? },
+            4 => Deed::Crash {
+                for_ms: from.u32()?,
+                holding: from.bool()?,
+            },
             5 => Deed::Checkpoint,
             6 => Deed::Rollback { number: from.u64()? },
             7 => Deed::Delay {
                 min_us: from.u64()?,
                 max_us: from.u64()?,
             },
+            8 => Deed::Say {
+                text: from.text(LINE_BYTES_MAX)?,
+            },
+            9 => Deed::Twin,
             _ => return Err(Refused::BadField("deed")),
         })
-    }
-}
-
-fn node(from: &mut Reader) -> Result<NodeId, Refused> {
-    match from.u16()? {
-        0 => Err(Refused::BadField("node id")),
-        id => Ok(NodeId(id)),
     }
 }

@@ -33,7 +33,7 @@ use bytes::Bytes;
 use crate::words::{Epoch, Hop, Incarnation, Member, MessageId, RingId, Seq};
 
 pub use datagram::{HEADER_BYTES, decode, encode};
-pub use lab::{CUT_MAX, Deed, Lab, LabState};
+pub use lab::{CUT_MAX, Deed, LINE_BYTES_MAX, Lab, LabState};
 pub use reconciling::{Progress, Reconcile, ReconcileStep, Reconciled};
 
 /// The version of the wire format.

@@ -118,7 +118,7 @@ pub fn kind(notice: &Notice) -> Kind {
         Notice::CaughtUp { .. } | Notice::Conflict { .. } | Notice::OfferedAgain { .. } => Kind::Kept,
         Notice::Checkpointed | Notice::Reconciled { .. } | Notice::DiskFull(_) => Kind::Kept,
         Notice::DiskRoom | Notice::Trace { .. } | Notice::Rekeyed(_) => Kind::Kept,
-        Notice::Stranger(_) | Notice::Warning(_) => Kind::Kept,
+        Notice::Stranger(_) | Notice::Lab(_) | Notice::Warning(_) => Kind::Kept,
         Notice::Ring { .. } => Kind::Ring,
         Notice::Status(_) => Kind::Status,
         Notice::Request | Notice::Grant(_) | Notice::Pass(..) => Kind::Passing,

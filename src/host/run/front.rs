@@ -25,6 +25,7 @@ use crate::host::terminal::{Level, visible};
 use crate::host::web::asks::Asked;
 use crate::node::face::{Command, Notice, Stranger};
 use crate::replica::Record;
+use crate::wire::{Lab, LabState};
 use crate::words::{Incarnation, Time};
 
 use super::Ending;
@@ -77,6 +78,8 @@ pub(super) enum Answer {
     Topic(String, Option<Record>),
     /// The checkpoint to go back to is there and will be kept, and this is what it discards.
     Rollback(Preview),
+    /// A second node under the own id has ended.
+    Twin(Lab, LabState),
     /// It cannot be answered: why.
     Failed(String),
 }
@@ -120,6 +123,8 @@ pub struct Front {
     leave_by: Option<Time>,
     /// The process ends then without a word, for a lesson.
     pub(super) crash_at: Option<Time>,
+    /// This is done as soon as the token is here, for a lesson.
+    pub(super) when_holding: Option<Lab>,
     next: Next,
     ending: Ending,
     /// The process stops when the core has obeyed: see [`Front::suspend`].
@@ -179,6 +184,7 @@ impl Front {
             late_until: None,
             leave_by: None,
             crash_at: None,
+            when_holding: None,
             next: Next::End,
             ending: (Code::Done, None),
             suspending: None,
@@ -361,9 +367,7 @@ impl Front {
         if !self.options.json {
             self.view.notice(notice);
         }
-        if let Notice::Lab(lab) = notice {
-            self.lesson(lab, life);
-        }
+        self.lesson(notice, life);
     }
 
     /// A piped program is in a ring: it reads at once if others are there, or else after a while.
@@ -475,6 +479,7 @@ impl Front {
                 self.leave(life);
             }
             Answer::Rollback(_) => {}
+            Answer::Twin(lab, state) => super::lab::told(&lab, state, life),
         }
     }
 

@@ -117,7 +117,7 @@ impl Front {
             .plain("life", self.first_life)
             .plain("group", self.options.group)
             .flag("encrypted", self.options.key_file.is_some())
-            .flag("lab", false)
+            .flag("lab", self.options.lab)
             .raw("languages", &languages)
             .end()
     }
@@ -158,6 +158,11 @@ impl Front {
                 self.options.name = Some(name.clone());
                 Command::Name(name)
             }
+            Deed::Lab(..) if !self.options.lab => {
+                let why = "this node takes no part in lessons; start it with --lab";
+                return reply.reply(Err(Denied::new(403, why)));
+            }
+            Deed::Lab(on, deed) => Command::Lab { on, deed },
             Deed::Checkpoint => Command::Checkpoint,
             Deed::Reconcile => Command::Reconcile,
             // The core grants half a token timeout at most.

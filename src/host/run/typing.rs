@@ -114,7 +114,7 @@ impl Front {
     }
 
     /// Says a typed line, under the next tag: a person's lines are counted as they come.
-    fn say(&mut self, room: String, text: String, life: &Life) {
+    pub(super) fn say(&mut self, room: String, text: String, life: &Life) {
         self.last_tag += 1;
         self.give(room, text, self.last_tag, life);
     }

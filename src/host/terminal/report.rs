@@ -288,17 +288,29 @@ fn step_words(step: &Step, people: &People) -> String {
     }
 }
 
+/// When it is done.
+fn with_token(holding: bool) -> &'static str {
+    if holding {
+        " as soon as it holds the token"
+    } else {
+        ""
+    }
+}
+
 /// A lesson's deed, and how far it is.
 pub fn lab(lab: &Lab) -> String {
     let deed = match &lab.deed {
-        Deed::Pause { for_ms } => format!("pause for {for_ms} ms"),
+        Deed::Pause { for_ms, holding } => format!("pause for {for_ms} ms{}", with_token(*holding)),
         Deed::Cut { from, for_ms } => {
             let from: Vec<String> = from.iter().map(NodeId::to_string).collect();
             format!("hear nothing from {} for {for_ms} ms", from.join(", "))
         }
         Deed::Heal => "hear everybody again".to_string(),
         Deed::LoseToken => "lose the token".to_string(),
-        Deed::Crash { for_ms } => format!("crash, and be started again after {for_ms} ms"),
+        Deed::Crash { for_ms, holding } => format!(
+            "crash{}, and be started again after {for_ms} ms",
+            with_token(*holding)
+        ),
         Deed::Checkpoint => "write a checkpoint".to_string(),
         Deed::Rollback { number: 0 } => "roll back to the newest checkpoint".to_string(),
         Deed::Rollback { number } => format!("roll back to checkpoint {number}"),
@@ -306,6 +318,8 @@ pub fn lab(lab: &Lab) -> String {
             let (min, max) = (show_measured(*min_us), show_measured(*max_us));
             format!("delay writing by {min} to {max}")
         }
+        Deed::Say { text } => format!("say: {}", visible::line(text)),
+        Deed::Twin => "have a second node started under its id".to_string(),
     };
     let (by, on) = (lab.by, lab.on);
     match (lab.state, lab.state.refusal()) {

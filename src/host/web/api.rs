@@ -1,12 +1,15 @@
 //! The page's questions and wishes, read from addresses and bodies.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::answer::{Answer, Denied};
 use super::asks::{Ask, Asks, Deed, Reply, Say, Wanted, position, short_ring};
 use super::request::{Head, Method, queried};
 use crate::replica::content::{KEY_BYTES_MAX, NAME_BYTES_MAX, is_key};
-use crate::words::Seq;
+use crate::wire::{self, CUT_MAX, LINE_BYTES_MAX};
+use crate::words::{NodeId, Seq};
 
 /// Messages of one answer.
 const COUNT_MAX: usize = 500;
@@ -28,6 +31,23 @@ struct DoBody {
     number: Option<u64>,
     hold_us: Option<u64>,
     name: Option<String>,
+    lab: Option<LabBody>,
+}
+
+/// What a lesson asks for: who is to do what, and what belongs to it.
+#[derive(Deserialize)]
+struct LabBody {
+    on: u16,
+    what: String,
+    for_ms: Option<u32>,
+    #[serde(default)]
+    holding: bool,
+    #[serde(default)]
+    from: Vec<u16>,
+    number: Option<u64>,
+    min_us: Option<u64>,
+    max_us: Option<u64>,
+    text: Option<String>,
 }
 
 /// Answers what begins with `/api/`. Whoever asks is known to be allowed to.
@@ -148,13 +168,69 @@ fn deed(body: &[u8]) -> Result<Deed, Denied> {
             )),
         },
         "quit" => Ok(Deed::Quit),
+        "lab" => lab(asked.lab),
         other => {
             let why = format!(
-                "{other:?} cannot be done; what can: checkpoint, rollback, reconcile, token, name, quit"
+                "{other:?} cannot be done; what can: checkpoint, rollback, reconcile, token, name, quit, lab"
             );
             Err(Denied::refused(why))
         }
     }
+}
+
+/// Reads what a lesson asks for.
+fn lab(asked: Option<LabBody>) -> Result<Deed, Denied> {
+    let Some(asked) = asked.filter(|asked| asked.on > 0) else {
+        let help = r#"say who is to do what: {"what":"lab","lab":{"on":2,"what":"pause","for_ms":3000}}"#;
+        return Err(Denied::refused(help));
+    };
+    let missing = |what: &str| Denied::refused(format!("{:?} needs {what}", asked.what));
+    let for_ms = || asked.for_ms.ok_or_else(|| missing("for_ms"));
+    let holding = asked.holding;
+    let deed = match asked.what.as_str() {
+        "pause" => wire::Deed::Pause {
+            for_ms: for_ms()?,
+            holding,
+        },
+        "crash" => wire::Deed::Crash {
+            for_ms: for_ms()?,
+            holding,
+        },
+        "cut" => {
+            let from: BTreeSet<NodeId> = asked.from.iter().copied().map(NodeId).collect();
+            if from.is_empty() || from.contains(&NodeId(0)) || from.len() > CUT_MAX {
+                return Err(missing("from: a list of nodes"));
+            }
+            wire::Deed::Cut {
+                from: from.into_iter().collect(),
+                for_ms: for_ms()?,
+            }
+        }
+        "heal" => wire::Deed::Heal,
+        "lose_token" => wire::Deed::LoseToken,
+        "checkpoint" => wire::Deed::Checkpoint,
+        "rollback" => wire::Deed::Rollback {
+            number: asked.number.unwrap_or(0),
+        },
+        "delay" => wire::Deed::Delay {
+            min_us: asked.min_us.ok_or_else(|| missing("min_us"))?,
+            max_us: asked.max_us.ok_or_else(|| missing("max_us"))?,
+        },
+        "say" => {
+            let text = asked.text.clone().filter(|text| !text.is_empty());
+            let text = text.filter(|text| text.len() <= LINE_BYTES_MAX);
+            wire::Deed::Say {
+                text: text.ok_or_else(|| missing("a text of at most 200 bytes"))?,
+            }
+        }
+        "twin" => wire::Deed::Twin,
+        other => {
+            return Err(Denied::refused(format!(
+                "{other:?} is nothing that a lesson can ask for"
+            )));
+        }
+    };
+    Ok(Deed::Lab(NodeId(asked.on), deed))
 }
 
 /// Reads a body as an object.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::answer::Denied;
+use crate::wire;
 use crate::words::{Epoch, NodeId, Position, RingId, Seq};
 
 /// Asks that wait for the user's side.
@@ -84,6 +85,8 @@ pub enum Deed {
     Token(Option<u64>),
     /// Use this name.
     Name(String),
+    /// Ask a member to do something to itself, for a lesson.
+    Lab(NodeId, wire::Deed),
     /// Leave.
     Quit,
 }
