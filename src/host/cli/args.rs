@@ -156,6 +156,12 @@ enum Verb {
         /// Without the pauses that let people read
         #[arg(long)]
         fast: bool,
+        /// Three nodes with pages for lessons, until Ctrl-C, instead of the story
+        #[arg(long, conflicts_with_all = ["keep", "fast"])]
+        web: bool,
+        /// Open the first page in the browser
+        #[arg(long, requires = "web")]
+        open: bool,
     },
     /// Make a group key and write it to a new file, for --key-file of all members
     Keygen {
@@ -194,7 +200,19 @@ impl Args {
     /// The typed options; the error says what is missing.
     pub fn into_invocation(self) -> Result<Invocation, String> {
         match self.verb {
-            Some(Verb::Demo { keep, fast }) => return Ok(Invocation::Demo(DemoOptions { keep, fast })),
+            Some(Verb::Demo {
+                keep,
+                fast,
+                web,
+                open,
+            }) => {
+                return Ok(Invocation::Demo(DemoOptions {
+                    keep,
+                    fast,
+                    web,
+                    open,
+                }));
+            }
             Some(Verb::Keygen { file }) => return Ok(Invocation::Keygen(file)),
             Some(Verb::Bench(args)) => return args.into_options().map(Invocation::Bench),
             Some(Verb::Doctor(args)) => return Ok(Invocation::Doctor(args.into_options())),

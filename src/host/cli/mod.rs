@@ -50,6 +50,10 @@ pub struct DemoOptions {
     pub keep: bool,
     /// Without the pauses that let people read.
     pub fast: bool,
+    /// Three nodes with pages for lessons, instead of the story.
+    pub web: bool,
+    /// Open the first page in the browser.
+    pub open: bool,
 }
 
 /// When a program that is piped in is done with its lines.
@@ -294,6 +298,7 @@ mod tests {
         let both = DemoOptions {
             keep: true,
             fast: true,
+            ..none
         };
         assert_eq!(
             demo(&["node", "demo", "--keep", "--fast"]),

@@ -6,13 +6,14 @@
 //! the value that was found.
 //!
 //! `stage` owns the processes, `acts`, `fall` and `mending` tell the story in this order, `evidence` reads the
-//! files and judges them, `page` prints, `keep` is what `--keep` adds.
+//! files and judges them, `page` prints, `keep` is what `--keep` adds, `lessons` is what `--web` does instead.
 
 mod acts;
 mod evidence;
 mod failure;
 mod fall;
 mod keep;
+mod lessons;
 mod mending;
 mod page;
 mod player;
@@ -60,11 +61,15 @@ pub fn run(options: DemoOptions) -> Code {
         reading,
         started,
     };
-    let told = story.tell(options.keep);
+    let told = if options.web {
+        story.teach(options.open)
+    } else {
+        story.tell(options.keep)
+    };
     // Ends every process, however the story ended.
     drop(story);
     match told {
-        Ok(()) if options.keep => Code::Done,
+        Ok(()) if options.keep && !options.web => Code::Done,
         Ok(()) => remove(&folder),
         Err(failure @ (Failure::Interrupted | Failure::Output(_))) => {
             remove(&folder);

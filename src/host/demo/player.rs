@@ -110,6 +110,16 @@ impl Player {
         self.input = None;
     }
 
+    /// SIGTERM: it leaves the ring and ends, also if it does not heed its input.
+    pub fn ask_to_end(&mut self) -> io::Result<()> {
+        self.may_end = true;
+        if self.silent {
+            return Ok(());
+        }
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        Ok(())
+    }
+
     /// The last event of a type.
     pub fn last(&self, kind: &str) -> Option<&Told> {
         self.told.iter().rev().find(|told| told.kind() == kind)

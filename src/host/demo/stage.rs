@@ -221,6 +221,14 @@ impl Stage {
         Ok(codes)
     }
 
+    /// Asks nodes to leave that do not heed their inputs.
+    pub fn ask_to_end(&mut self, ids: &[u16]) -> Result<(), Failure> {
+        ids.iter().try_for_each(|id| {
+            let asked = self.player_mut(*id).ask_to_end();
+            asked.map_err(|error| Failure::Machine(format!("end node {id}"), error))
+        })
+    }
+
     /// Waits until there is what is looked for.
     pub fn wait<T>(&mut self, what: &str, mut look: impl FnMut(&Stage) -> Option<T>) -> Result<T, Failure> {
         let deadline = clock::now().after_us(PATIENCE_US);

@@ -17,7 +17,7 @@ mod opened;
 mod pages;
 pub mod request;
 mod server;
-mod stored;
+pub mod stored;
 mod stream;
 
 use std::fmt;
