@@ -8,8 +8,10 @@ import { apart, hopsUntil, shortRing } from "./model.js";
 import { visibleName } from "./visible.js";
 import { count, say, span } from "./words.js";
 
-const CENTER = { x: 220, y: 148 };
-const RADIUS = 98;
+const CENTER = { x: 220, y: 146 };
+const RADIUS = 86;
+/** How far inside the circle the token goes. */
+const INSIDE = 36;
 /** Nodes aside are listed by name up to so many. */
 const APART_SHOWN = 6;
 
@@ -62,13 +64,14 @@ export class Circle {
         const { x, y, angle } = this.places.get(id);
         const size = many > 12 ? 13 : many > 7 ? 17 : 21;
         const me = id === state.me?.id;
-        const out = 30 + size * 0.2;
-        const labelX = many === 1 ? 0 : Math.cos(angle) * out;
-        const labelY = many === 1 ? size + 18 : Math.sin(angle) * out;
-        const anchor = many === 1 || Math.abs(Math.cos(angle)) < 0.35 ? "middle" : Math.cos(angle) > 0 ? "start" : "end";
+        // Beside the circle at its sides; over and under it elsewhere, where the two lines grow away from it.
+        const aside = many > 1 && Math.abs(Math.cos(angle)) >= 0.35;
+        const labelX = aside ? Math.sign(Math.cos(angle)) * (size + 15) : 0;
+        const labelY = aside ? 0 : many === 1 || Math.sin(angle) > 0 ? size + 24 : -size - 30;
+        const anchor = !aside ? "middle" : Math.cos(angle) > 0 ? "start" : "end";
         const group = shape("g", { class: me ? "node self" : "node", transform: `translate(${x} ${y})`, "data-node": id });
         group.append(
-            shape("rect", { class: "holder-mark", x: -size - 4, y: -size - 4, width: 2 * size + 8, height: 2 * size + 8, rx: 5, transform: "rotate(45) scale(0.82)" }),
+            shape("rect", { class: "holder-mark", x: -size - 2, y: -size - 2, width: 2 * size + 4, height: 2 * size + 4, rx: 6, transform: "rotate(45)" }),
             shape("circle", { class: "body", r: size }),
             me ? shape("circle", { class: "self-mark", r: size - 4 }) : "",
             shape("text", { class: "node-id", "text-anchor": "middle", y: 5 }, String(id)),
@@ -81,8 +84,6 @@ export class Circle {
         label.append(first);
         const second = shape("tspan", { class: "node-does", x: labelX, dy: 15 });
         label.append(second);
-        // Above the circle the two lines grow upwards.
-        if (many > 1 && Math.sin(angle) < -0.35) label.setAttribute("y", labelY - 10);
         group.append(label);
         group.does = second;
         return group;
@@ -91,8 +92,7 @@ export class Circle {
     // Those outside: each ring that is known of, and those of whom only the absence is known.
     aside(outside) {
         return outside.map((other, index) => {
-            const x = 20 + (index % 4) * 108;
-            const group = shape("g", { class: "aside", transform: `translate(${x} ${284 - Math.floor(index / 4) * 40})` });
+            const group = shape("g", { class: "aside", transform: `translate(${14 + (index % 2) * 300} ${258 - Math.floor(index / 2) * 36})` });
             group.append(
                 shape("circle", { class: "aside-ring", cx: 4, cy: -8, r: 11 }),
                 shape("text", { class: "aside-nodes", x: 22, y: -10 }, other.nodes.slice(0, APART_SHOWN).join(" ") + (other.nodes.length > APART_SHOWN ? " …" : "")),
@@ -128,19 +128,15 @@ export class Circle {
         this.token.classList.toggle("gone", !place);
         this.token.classList.toggle("hollow", state.token.at === null);
         if (!place) return;
-        const inner = { x: place.x - Math.cos(place.angle) * 34, y: place.y - Math.sin(place.angle) * 34 };
-        if (this.places.size === 1) Object.assign(inner, { x: place.x, y: place.y + 40 });
-        this.token.style.transform = `translate(${inner.x}px, ${inner.y}px)`;
+        this.token.style.transform = within(place.angle);
         const moved = state.token.hop !== this.hop;
         this.hop = state.token.hop;
         const mine = this.places.get(state.token.from);
         // It passed through here since the last picture: the way is shown once, from who passed it on.
         if (!moved || !mine || still.matches || state.token.at !== null || document.hidden || this.places.size < 2) return;
-        const start = { x: mine.x - Math.cos(mine.angle) * 34, y: mine.y - Math.sin(mine.angle) * 34 };
-        this.token.animate(
-            [{ transform: `translate(${start.x}px, ${start.y}px)` }, { transform: `translate(${inner.x}px, ${inner.y}px)` }],
-            { duration: 140, easing: "ease-out" },
-        );
+        const far = (place.angle - mine.angle + 2 * Math.PI) % (2 * Math.PI);
+        const way = [0, 0.2, 0.4, 0.6, 0.8, 1].map((part) => ({ transform: within(mine.angle + far * part) }));
+        this.token.animate(way, { duration: 180, easing: "ease-out" });
     }
 }
 
@@ -163,7 +159,7 @@ function rings(state) {
         group.nodes.push(other.id);
         groups.set(key, group);
     }
-    return [...groups.values()].slice(0, 8);
+    return [...groups.values()].slice(0, 4);
 }
 
 function describe(state, members, outside) {
@@ -181,6 +177,12 @@ function around(index, many) {
     return { x: CENTER.x + RADIUS * Math.cos(angle), y: CENTER.y + RADIUS * Math.sin(angle), angle };
 }
 
+// The token's place inside the circle, as a style.
+function within(angle) {
+    const radius = RADIUS - INSIDE;
+    return `translate(${CENTER.x + radius * Math.cos(angle)}px, ${CENTER.y + radius * Math.sin(angle)}px)`;
+}
+
 // A small arrow half way between two members: the way that the token goes.
 function arrow(index, many) {
     const { x, y, angle } = around(index + 0.5, many);
@@ -191,7 +193,7 @@ function arrow(index, many) {
 export function drawFacts(state, now) {
     const rows = facts(state, now);
     const list = byId("facts");
-    rows.forEach(([key, sentence, extra], index) => {
+    rows.forEach(([key, sentence], index) => {
         let row = list.children[index];
         if (!row || row.dataset.key !== key) {
             const fresh = element("div", { class: `fact fact-${key}`, "data-key": key }, element("dt"), element("dd", {}, element("span")));
@@ -201,8 +203,6 @@ export function drawFacts(state, now) {
         }
         text(row.firstChild, say(`fact.${key}`));
         text(row.lastChild.firstChild, sentence);
-        if (extra && row.lastChild.lastChild === row.lastChild.firstChild) row.lastChild.append(extra());
-        row.update?.(state);
     });
     while (list.children.length > rows.length) list.lastChild.remove();
 }
@@ -220,8 +220,7 @@ function facts(state, now) {
     if (state.merge) {
         const parts = state.merge.parts.map((part) => `${shortRing(part.ring)} {${part.members.join(", ")}}`).join(" + ");
         rows.push(["merge", say("merge.sentence", { parts, ring: shortRing(state.merge.ring) })]);
-    }
-    if (state.ringsBefore.length > 0) {
+    } else if (state.ringsBefore.length > 0) {
         const before = state.ringsBefore.slice(-3).reverse();
         rows.push(["before", before.map((ring) => `${shortRing(ring.ring)} {${ring.members.join(", ")}}`).join(" · ")]);
     }
@@ -260,10 +259,10 @@ function mineSentence(state) {
 }
 
 function repairSentence(state) {
-    const last = state.repairs.slice(-3).reverse();
+    const last = state.repairs.slice(-2).reverse();
     return last
         .map((repair) => {
-            if (repair.kind === "asked") return say("repair.asked", { from: repair.from, to: repair.to, node: repair.by });
+            if (repair.kind === "asked") return say(repair.from === repair.to ? "repair.asked_one" : "repair.asked", { from: repair.from, to: repair.to, node: repair.by });
             if (repair.kind === "resent") return repair.to === null ? say("repair.resent_all", { seq: repair.seq }) : say("repair.resent", { seq: repair.seq, node: repair.to });
             return say("repair.repaired", { seq: repair.seq, node: repair.from });
         })

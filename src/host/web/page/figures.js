@@ -6,7 +6,7 @@ import { visibleName } from "./visible.js";
 import { count, say, span } from "./words.js";
 
 /** How many numbers a column shows. */
-const NUMBERS = 12;
+const NUMBERS = 10;
 /** More columns than these have no room for their numbers; the table has all of them. */
 const COLUMNS_SHOWN = 12;
 const CELL = { height: 15, gap: 2, top: 24, axis: 46 };
@@ -62,7 +62,7 @@ export class Columns {
     build(state, members) {
         const width = 440;
         const height = CELL.top + NUMBERS * (CELL.height + CELL.gap) + 2;
-        const each = Math.min(96, (width - CELL.axis - 8) / Math.max(1, members.length));
+        const each = Math.min(130, (width - CELL.axis - 8) / Math.max(1, members.length));
         set(this.svg, { viewBox: `0 0 ${width} ${height}` });
         this.labels = [];
         this.flags = [];

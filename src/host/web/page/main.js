@@ -530,18 +530,16 @@ class Page {
             if (open) this.openLife(entry);
             return true;
         }
-        const ring = this.state.ring?.ring;
-        if (!ring) return false;
-        // In another ring's numbers it stands before the end of this one all the same.
-        const seq = Number(name.split("@")[0]);
-        const { messages } = await this.stream.ask("/api/history", { count: 1, before: `${ring},${seq + 1}` });
-        const found = messages.find((event) => event.seq === seq);
+        const [seq, ring] = name.split("@");
+        const { messages } = await this.stream.ask("/api/message", { seq, ring }).catch(() => ({ messages: [] }));
+        const found = messages[0];
         if (!found) {
             this.wrong(say("link.none", { number: `#${name}` }));
             return false;
         }
         await this.showEvent(found);
-        if (open) this.jump(name, true);
+        const shown = this.state.chat.byId.get(found.id);
+        if (open && shown) this.openLife(shown);
         return true;
     }
 

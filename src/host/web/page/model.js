@@ -514,7 +514,8 @@ function heard(state, event) {
 
 function repair(state, event, kind, facts) {
     keep(state.repairs, { kind, us: event.us ?? 0, at: event.at, ...facts }, KEPT_FEW);
-    tell(state, event, kind === "resent" && facts.to === null ? "line.resent_all" : `line.${kind}`, {
+    const form = kind === "resent" && facts.to === null ? "_all" : kind === "asked" && facts.from === facts.to ? "_one" : "";
+    tell(state, event, `line.${kind}${form}`, {
         ...facts,
         node: facts.by ?? facts.to ?? facts.from ?? 0,
     });
