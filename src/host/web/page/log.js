@@ -12,7 +12,7 @@ import { clock, count, day, say } from "./words.js";
 /** The most rows that are in the document. */
 export const ROWS_AT_MOST = 300;
 /** Rows at the end of a room that one is reading live. */
-const ROWS_LIVE = 160;
+const ROWS_LIVE = 120;
 /** How far a window moves when its edge is near. */
 const ROWS_STEP = 80;
 /** How near the edge must be, in pixels. */

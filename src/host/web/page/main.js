@@ -22,6 +22,9 @@ import { choose, count, LANGUAGES, language, say, speak, translate } from "./wor
 /** The most events that are taken in between two frames, and the most time for it. */
 const EVENTS_A_FRAME = 300;
 const FRAME_MS = 8;
+/** The messages and the ring are drawn no more often than this: faster than one reads, and never in the way of a key press. */
+const CHAT_MS = 40;
+const RING_MS = 90;
 /** How many messages are asked for at a time. */
 const HISTORY = 300;
 const OLDER = 200;
@@ -35,6 +38,8 @@ class Page {
         this.queue = [];
         this.work = { events: 0, mostEvents: 0, mostMs: 0 };
         this.drawn = { chat: -1, ring: -1, people: -1, lines: -1, self: -1 };
+        this.drawnAt = {};
+        this.drawTimers = {};
         this.connected = false;
         this.everConnected = false;
         this.asked = 0;
@@ -185,23 +190,39 @@ class Page {
 
     draw() {
         const { turn } = this.state;
-        const changed = (part) => turn[part] !== this.drawn[part];
-        if (changed("chat") || this.redraw) {
+        const changed = (...parts) => this.redraw || parts.some((part) => turn[part] !== this.drawn[part]);
+        const drawn = (...parts) => parts.forEach((part) => (this.drawn[part] = turn[part]));
+        const now = performance.now();
+        if (changed("chat") && this.mayDraw("chat", CHAT_MS, now)) {
             this.log.draw();
-            const mine = drawRooms(this);
-            this.title(mine);
+            this.title(drawRooms(this));
             this.topic();
+            drawn("chat");
         }
-        if (changed("people") || changed("ring") || this.redraw) drawPeopleIfDiffers(this);
-        if (changed("ring") || this.redraw) this.drawRing();
-        if (changed("lines") || this.redraw) this.lines.draw(this.state);
-        if (changed("self") || changed("ring") || this.redraw) this.drawState();
-        Object.assign(this.drawn, turn);
+        if (changed("people", "ring", "lines", "self") && this.mayDraw("ring", RING_MS, now)) {
+            drawPeopleIfDiffers(this);
+            if (changed("ring")) this.drawRing();
+            if (changed("lines")) this.lines.draw(this.state);
+            this.drawState();
+            drawn("people", "ring", "lines", "self");
+        }
         this.redraw = false;
         if (this.state.chat.asked !== this.asked && this.connected && !this.reloading) {
             this.reloading = true;
             this.load().finally(() => (this.reloading = false));
         }
+    }
+
+    // Whether a part's time has come again; if not, it is drawn when it has.
+    mayDraw(part, pause, now) {
+        const due = (this.drawnAt[part] ?? 0) + pause;
+        if (this.redraw || now >= due) {
+            this.drawnAt[part] = now;
+            return true;
+        }
+        clearTimeout(this.drawTimers[part]);
+        this.drawTimers[part] = setTimeout(() => this.later(), due - now);
+        return false;
     }
 
     // The node's clock now, guessed from its last event.

@@ -13,6 +13,7 @@ export default {
     "theme.light": "light",
     "theme.dark": "dark",
     "tab.label": "Parts of the page",
+    "tab.row": "Tabs",
     "tab.chat": "Messages",
     "close": "Close",
 

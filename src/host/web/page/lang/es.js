@@ -13,6 +13,7 @@ export default {
     "theme.light": "claro",
     "theme.dark": "oscuro",
     "tab.label": "Partes de la página",
+    "tab.row": "Pestañas",
     "tab.chat": "Mensajes",
     "close": "Cerrar",
 

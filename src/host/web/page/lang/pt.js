@@ -13,6 +13,7 @@ export default {
     "theme.light": "claro",
     "theme.dark": "escuro",
     "tab.label": "Partes da página",
+    "tab.row": "Abas",
     "tab.chat": "Mensagens",
     "close": "Fechar",
 
