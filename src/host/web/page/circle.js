@@ -105,15 +105,15 @@ export class Circle {
     update(state, members, now) {
         const { token } = state;
         const operational = state.phase === "operational";
-        const known = operational ? (token.at ?? token.to) : null;
+        const known = operational ? (token.at ?? token.to ?? token.seen) : null;
         for (const [id, group] of this.nodes) {
             const holds = operational && token.at === id;
-            const seen = operational && token.at === null && token.to === id;
+            const seen = operational && token.at === null && known === id;
             const waits = state.nodes.get(id)?.waiting != null || (id === state.me?.id && state.asking);
             group.classList.toggle("holds", holds);
             group.classList.toggle("seen", Boolean(seen));
             group.classList.toggle("waits", Boolean(waits) && !holds);
-            text(group.does, holds ? say("ring.holds") : seen ? say("ring.last_seen") : waits ? say("ring.waits") : "");
+            text(group.does, holds ? say("ring.holds") : seen ? say(token.to === id ? "ring.last_seen" : token.resting ? "ring.rested" : "ring.was_here") : waits ? say("ring.waits") : "");
         }
         text(this.hopText, operational && token.hop !== null ? say("ring.hop", { hop: count(token.hop) }) : operational ? "" : say("ring.none"));
         text(this.epochText, state.ring ? say("ring.epoch", { epoch: state.ring.epoch }) : "");
@@ -131,12 +131,12 @@ export class Circle {
         this.token.style.transform = within(place.angle);
         const moved = state.token.hop !== this.hop;
         this.hop = state.token.hop;
-        const mine = this.places.get(state.token.from);
-        // It passed through here since the last picture: the way is shown once, from who passed it on.
-        if (!moved || !mine || still.matches || state.token.at !== null || document.hidden || this.places.size < 2) return;
-        const far = (place.angle - mine.angle + 2 * Math.PI) % (2 * Math.PI);
-        const way = [0, 0.2, 0.4, 0.6, 0.8, 1].map((part) => ({ transform: within(mine.angle + far * part) }));
-        this.token.animate(way, { duration: 180, easing: "ease-out" });
+        const from = this.places.get(state.token.to === null ? state.token.seen : state.token.from);
+        if (!moved || !from || still.matches || document.hidden || this.places.size < 2) return;
+        // Its way since the last picture is shown once: to whom it was passed, or all the way round and here again.
+        const far = (place.angle - from.angle + 2 * Math.PI) % (2 * Math.PI) || 2 * Math.PI;
+        const way = Array.from({ length: 13 }, (_, step) => ({ transform: within(from.angle + (far * step) / 12) }));
+        this.token.animate(way, { duration: 100 + 40 * far, easing: "ease-out" });
     }
 }
 
@@ -168,6 +168,7 @@ function describe(state, members, outside) {
     if (state.me) sentences.push(say("circle.you", { node: state.me.id }));
     if (state.phase === "operational" && state.token.at !== null) sentences.push(say("circle.holder", { node: state.token.at }));
     else if (state.phase === "operational" && state.token.to !== null) sentences.push(say("circle.passed", { node: state.token.to }));
+    else if (state.phase === "operational" && state.token.seen !== null) sentences.push(say("circle.seen", { node: state.token.seen }));
     for (const other of outside) sentences.push(`${other.nodes.join(", ")}: ${other.words}.`);
     return sentences.join(" ");
 }
@@ -230,12 +231,12 @@ function facts(state, now) {
 function tokenSentence(state, now) {
     const { token } = state;
     if (state.phase !== "operational") return say("token.none");
+    const facts = { hop: count(token.hop ?? 0), ago: span(now - token.us), node: token.at ?? token.to ?? token.seen };
     if (token.at !== null) {
-        const facts = { hop: count(token.hop ?? 0), node: token.at };
-        if (token.resting) return say("token.rests", facts);
         return token.at === state.me?.id ? say("token.here", facts) : say("token.at", facts);
     }
-    if (token.to !== null) return say("token.passed", { node: token.to, ago: span(now - token.us), hop: count(token.hop) });
+    if (token.to !== null) return say("token.passed", facts);
+    if (token.seen !== null) return say(token.resting ? "token.rested" : "token.seen", facts);
     return say("token.not_seen");
 }
 
@@ -255,7 +256,7 @@ function waitingSentence(state, now) {
 function mineSentence(state) {
     const hops = state.me && state.phase === "operational" ? hopsUntil(state, state.me.id) : null;
     if (hops === null) return say("mine.unknown");
-    return state.token.at === state.me.id ? say("mine.now") : say("mine.hops", { n: hops });
+    return state.token.at === state.me.id ? say("mine.now") : hops === 0 ? say("mine.was_here") : say("mine.hops", { n: hops });
 }
 
 function repairSentence(state) {

@@ -673,6 +673,8 @@ class Page {
         byId("twin").addEventListener("toggle", () => drawTwin(this.state));
         addEventListener("hashchange", () => this.addressChanged());
         addEventListener("keydown", (event) => this.key(event));
+        // Whoever looks away comes back to the first message that was not read.
+        addEventListener("blur", () => (this.log.unreadFrom = this.keep?.lastRead(this.room) ?? null));
         addEventListener("focus", () => this.log.stuck && this.log.draw());
         addEventListener("pagehide", () => {
             this.saveDraft();
@@ -827,6 +829,8 @@ class Page {
 
     notice(event) {
         const { me } = this.state;
+        // What is told again after a reload is no news.
+        if (Date.now() - Date.parse(event.at) > 15_000) return;
         if (event.own || !event.text || !mentions(event.text, me?.name)) return;
         text(byId("tell"), say("notify.mention", { name: visibleName(event.name), room: visibleName(event.room) }));
         if (this.notifying && document.hidden) {

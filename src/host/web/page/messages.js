@@ -18,6 +18,8 @@ export function begin() {
         bySeq: new Map(),
         pending: new Map(),
         count: 0,
+        // The node's life in which messages are told now: those of an earlier one may have been discarded since.
+        life: null,
         // Raised when what is held must be asked for again; the page compares.
         asked: 0,
         // The ids that were altered since the page looked last; null when all of them may have been.
@@ -58,6 +60,7 @@ export function message(chat, event, me) {
     if (known) {
         // It is told again after a reset or with a history: what is known of it stays.
         known.discarded = false;
+        known.life = chat.life;
         chat.altered.add(known.id);
         return false;
     }
@@ -80,6 +83,7 @@ export function message(chat, event, me) {
         written: event.old === true,
         moved: null,
         discarded: false,
+        life: chat.life,
     };
     topic(at, entry);
     if (!event.old) {
@@ -186,14 +190,16 @@ export function only(chat, name, messages, more, atEnd, me) {
 }
 
 /**
- * What the node holds now, after it began again: `messages` are its newest, over all rooms. What the page has in this
- * span and the node has not was discarded by a rollback and is not recovered (yet). How many those are.
+ * What the node holds now, after it began again: `messages` are its newest, over all rooms. What the page was told in an
+ * earlier life, in this span, and the node has not, was discarded by a rollback and is not recovered (yet). How many those
+ * are. What was told in this life is not judged: it may be on its way to the disk that the answer was read from.
  */
 export function compareWith(chat, messages, all, me) {
     const held = new Set(messages.map((event) => event.id));
     const first = messages[0];
     let discarded = 0;
     for (const entry of chat.byId.values()) {
+        if (entry.life === chat.life) continue;
         const inSpan = all || (first && compare(entry, first) >= 0);
         const gone = Boolean(inSpan) && !held.has(entry.id);
         if (gone !== entry.discarded) chat.altered.add(entry.id);

@@ -37,7 +37,8 @@ export function begin() {
         ringsOf: new Map(),
         ringsBefore: [],
         merge: null,
-        token: { ring: null, hop: null, at: null, to: null, us: 0, resting: false, carried: null, silent: null },
+        // `at` has it for certain (from its grant to its pass), `to` was passed it, `seen` had it when it was seen last.
+        token: { ring: null, hop: null, at: null, to: null, seen: null, from: null, us: 0, resting: false, carried: null, silent: null },
         nodes: new Map(),
         asking: null,
         rotations: [],
@@ -90,6 +91,7 @@ const TAKE = {
             key: event.key ?? null,
             left: null,
         });
+        state.chat.life = event.incarnation;
         state.phase = "gathering";
         state.ring = null;
         state.gathering = null;
@@ -205,13 +207,13 @@ const TAKE = {
             hop: event.hop,
             at,
             to: null,
+            seen: null,
             us: event.us ?? 0,
             resting: false,
             silent: null,
         });
         if (own) state.asking = null;
-        step(state, { kind: "grant", node: at, hop: event.hop, us: event.us ?? 0 });
-        visit(state, event, "grant", { node: at, hop: event.hop, waited: asked ? (event.us ?? 0) - asked.us : null });
+        visit(state, event, { node: at, hop: event.hop, waited: asked ? (event.us ?? 0) - asked.us : null });
         touch(state, "ring");
     },
 
@@ -222,6 +224,7 @@ const TAKE = {
             ring: event.ring ?? state.ring?.ring ?? null,
             hop: event.hop,
             at: null,
+            seen: null,
             from,
             to: event.to,
             us: event.us ?? 0,
@@ -229,12 +232,13 @@ const TAKE = {
             silent: null,
         });
         step(state, { kind: "pass", node: from, to: event.to, hop: event.hop, us: event.us ?? 0 });
-        visit(state, event, "pass", { node: from, hop: event.hop, to: event.to });
         touch(state, "ring");
     },
 
     rest(state, event) {
-        Object.assign(state.token, { at: event.node ?? state.me?.id, to: null, resting: true, us: event.us ?? 0 });
+        if (older(state, event)) return;
+        const seen = event.node ?? state.me?.id ?? null;
+        Object.assign(state.token, { ring: event.ring, hop: event.hop, at: null, to: null, seen, resting: true, us: event.us ?? 0 });
         touch(state, "ring");
     },
 
@@ -244,6 +248,7 @@ const TAKE = {
     },
 
     token(state, event) {
+        sighted(state, event);
         state.token.carried = {
             hop: event.hop,
             us: event.us ?? 0,
@@ -463,7 +468,7 @@ export function shortRing(ring) {
 /** How many passes until a node has the token, counted from where it was last known to be; null if that is not known. */
 export function hopsUntil(state, id) {
     const members = state.ring?.members ?? [];
-    const holder = state.token.at ?? state.token.to;
+    const holder = state.token.at ?? state.token.to ?? state.token.seen;
     const from = members.indexOf(holder);
     const to = members.indexOf(id);
     if (from < 0 || to < 0) return null;
@@ -522,26 +527,40 @@ function repair(state, event, kind, facts) {
     touch(state, "ring");
 }
 
+// The token came by. Without a grant it was not kept: it was here, and that is all that is known.
+function sighted(state, event) {
+    if (older(state, event) || (state.token.ring === event.ring && state.token.hop === event.hop)) return;
+    const seen = event.node ?? state.me?.id ?? null;
+    const us = event.us ?? 0;
+    Object.assign(state.token, { ring: event.ring, hop: event.hop, at: null, to: null, seen, us, resting: false });
+    visit(state, event, { node: seen, hop: event.hop, waited: null });
+}
+
 function step(state, entry) {
     keep(state.steps, entry, STEPS_KEPT);
 }
 
 // The token's visits are many: one line counts those that follow each other.
-function visit(state, event, kind, facts) {
+function visit(state, event, facts) {
+    // Told by the token first, and then by its grant: one visit.
+    const again = state.steps.at(-1);
+    const isTold = again?.kind === "grant" && again.node === facts.node && again.hop === facts.hop;
+    if (!isTold) step(state, { kind: "grant", node: facts.node, hop: facts.hop, us: event.us ?? 0 });
+    if (facts.waited !== null) {
+        tell(state, event, "line.granted", { hop: facts.hop, waited: facts.waited });
+        return;
+    }
+    if (isTold) return;
     const last = state.lines.at(-1);
     if (last?.key === "line.visits") {
         last.facts.hop = facts.hop;
-        last.facts.n += kind === "grant" ? 1 : 0;
+        last.facts.n += 1;
         last.us = event.us ?? 0;
         last.at = event.at;
         state.turn.lines += 1;
         return;
     }
-    if (facts.waited !== null && facts.waited !== undefined && kind === "grant") {
-        tell(state, event, "line.granted", { hop: facts.hop, waited: facts.waited });
-        return;
-    }
-    tell(state, event, "line.visits", { first: facts.hop, hop: facts.hop, n: kind === "grant" ? 1 : 0 });
+    tell(state, event, "line.visits", { first: facts.hop, hop: facts.hop, n: 1 });
 }
 
 function tell(state, event, key, facts) {

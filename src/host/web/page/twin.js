@@ -52,7 +52,7 @@ function memberRow(state, id) {
     const known = state.nodes.get(id) ?? {};
     const { token } = state;
     const operational = state.phase === "operational";
-    const where = !operational ? "" : token.at === id ? say("ring.holds") : token.at === null && token.to === id ? say("ring.last_seen") : "";
+    const where = !operational ? "" : token.at === id ? say("ring.holds") : token.at === null && token.to === id ? say("ring.last_seen") : token.at === null && token.seen === id ? say("ring.was_here") : "";
     const hops = hopsUntil(state, id);
     return [
         nameOf(state, id),
