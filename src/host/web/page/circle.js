@@ -8,8 +8,8 @@ import { apart, hopsUntil, shortRing } from "./model.js";
 import { visibleName } from "./visible.js";
 import { count, say, span } from "./words.js";
 
-const CENTER = { x: 220, y: 146 };
-const RADIUS = 86;
+const CENTER = { x: 220, y: 138 };
+const RADIUS = 82;
 /** How far inside the circle the token goes. */
 const INSIDE = 36;
 /** Nodes aside are listed by name up to so many. */
@@ -67,7 +67,7 @@ export class Circle {
         // Beside the circle at its sides; over and under it elsewhere, where the two lines grow away from it.
         const aside = many > 1 && Math.abs(Math.cos(angle)) >= 0.35;
         const labelX = aside ? Math.sign(Math.cos(angle)) * (size + 15) : 0;
-        const labelY = aside ? 0 : many === 1 || Math.sin(angle) > 0 ? size + 24 : -size - 30;
+        const labelY = aside ? 0 : many === 1 || Math.sin(angle) > 0 ? size + 18 : -size - 30;
         const anchor = !aside ? "middle" : Math.cos(angle) > 0 ? "start" : "end";
         const group = shape("g", { class: me ? "node self" : "node", transform: `translate(${x} ${y})`, "data-node": id });
         group.append(
@@ -92,7 +92,7 @@ export class Circle {
     // Those outside: each ring that is known of, and those of whom only the absence is known.
     aside(outside) {
         return outside.map((other, index) => {
-            const group = shape("g", { class: "aside", transform: `translate(${14 + (index % 2) * 300} ${258 - Math.floor(index / 2) * 36})` });
+            const group = shape("g", { class: "aside", transform: `translate(${14 + (index % 2) * 300} ${266 - Math.floor(index / 2) * 36})` });
             group.append(
                 shape("circle", { class: "aside-ring", cx: 4, cy: -8, r: 11 }),
                 shape("text", { class: "aside-nodes", x: 22, y: -10 }, other.nodes.slice(0, APART_SHOWN).join(" ") + (other.nodes.length > APART_SHOWN ? " …" : "")),

@@ -135,7 +135,7 @@ export class Log {
         let made = 0;
         for (const [key, make, entry] of wanted) {
             let row = this.rows.get(key);
-            const changed = row && entry && (altered.has(entry.id) || String(key).startsWith("line ") || this.grown(row, entry));
+            const changed = row && entry && (altered.has(entry.id) || String(key).startsWith("line "));
             if (changed) {
                 const fresh = make();
                 if (fresh.dataset.state !== row.dataset.state || altered.has(entry.id)) {
@@ -163,19 +163,9 @@ export class Log {
         this.frame.setAttribute("aria-live", made > 5 ? "off" : "polite");
     }
 
-    // Whether an own message became held by all since its row was made, as the ring's token proves.
-    grown(row, entry) {
-        return entry.own && row.dataset.state !== this.tickOf(entry).state;
-    }
-
     tickOf(entry) {
         const { state } = this.page;
-        const members = state.ring?.members.length ?? 0;
-        const stable = entry.ring === state.ring?.ring && entry.seq <= state.stable;
-        if (stable || (entry.n > 0 && entry.k >= entry.n)) {
-            const n = entry.n || members;
-            return { state: "all", glyph: "●", words: n ? say("tick.all", { n }) : say("tick.all_plain") };
-        }
+        if (entry.n > 0 && entry.k >= entry.n) return { state: "all", glyph: "●", words: say("tick.all", { n: entry.n }) };
         if (entry.k > 0) return { state: `held-${entry.k}`, glyph: "◕", words: say("tick.held", { k: entry.k, count: entry.n }) };
         return { state: "ordered", glyph: "◑", words: say("tick.ordered", { number: numberOf(state.chat, entry) }) };
     }

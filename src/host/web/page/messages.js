@@ -17,6 +17,8 @@ export function begin() {
         // Positions by number, to tell when one number names two messages.
         bySeq: new Map(),
         pending: new Map(),
+        // Own messages that are not known to be held by all.
+        open: new Set(),
         count: 0,
         // The node's life in which messages are told now: those of an earlier one may have been discarded since.
         life: null,
@@ -114,11 +116,13 @@ function insert(chat, at, entry) {
     } else {
         chat.bySeq.set(entry.seq, [entry]);
     }
+    if (entry.own && !(entry.n > 0 && entry.k >= entry.n)) chat.open.add(entry);
     chat.count += 1;
 }
 
 function forget(chat, entry) {
     chat.byId.delete(entry.id);
+    chat.open.delete(entry);
     const twins = chat.bySeq.get(entry.seq) ?? [];
     if (twins.length <= 1) chat.bySeq.delete(entry.seq);
     else twins.splice(twins.indexOf(entry), 1);
@@ -144,7 +148,19 @@ export function held(chat, event) {
     if (!known || event.k <= known.k) return;
     known.k = event.k;
     known.n = event.n;
+    if (known.k >= known.n) chat.open.delete(known);
     chat.altered.add(event.id);
+}
+
+/** All `n` members of a ring hold all up to a number, as its token proves. */
+export function stable(chat, ring, seq, n) {
+    for (const entry of chat.open) {
+        if (entry.ring !== ring || entry.seq > seq) continue;
+        entry.k = n;
+        entry.n = n;
+        chat.open.delete(entry);
+        chat.altered.add(entry.id);
+    }
 }
 
 /** In this node's replica, synced. */

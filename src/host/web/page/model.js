@@ -120,7 +120,7 @@ const TAKE = {
                 peers: 0,
             };
             tell(state, event, "line.rolled_back", {
-                checkpoint: event.checkpoint ?? 0,
+                checkpoint: event.checkpoint ?? "–",
                 n: event.rolled_back,
                 own: event.recovered_own,
             });
@@ -259,7 +259,7 @@ const TAKE = {
         };
         state.token.silent = null;
         if (event.high > state.high) state.high = event.high;
-        if (event.stable_up_to > state.stable) state.stable = event.stable_up_to;
+        settle(state, event);
         state.lacking = event.lacking ?? [];
         for (const member of event.members ?? []) {
             const known = node(state, member.id);
@@ -372,7 +372,7 @@ const TAKE = {
             state.phase = "operational";
         }
         if (event.high > state.high) state.high = event.high;
-        if (event.stable_up_to > state.stable) state.stable = event.stable_up_to;
+        settle(state, event);
         for (const member of event.members ?? []) {
             const known = node(state, member.id);
             if (member.name) known.name = member.name;
@@ -525,6 +525,15 @@ function repair(state, event, kind, facts) {
         node: facts.by ?? facts.to ?? facts.from ?? 0,
     });
     touch(state, "ring");
+}
+
+// What is stable is held by all members of its ring, and stays so when the ring is over.
+function settle(state, event) {
+    if (event.stable_up_to > state.stable) state.stable = event.stable_up_to;
+    const open = state.chat.open.size;
+    if (open === 0 || event.ring !== state.ring?.ring) return;
+    chat.stable(state.chat, event.ring, event.stable_up_to, state.ring.members.length);
+    if (state.chat.open.size !== open) touch(state, "chat");
 }
 
 // The token came by. Without a grant it was not kept: it was here, and that is all that is known.

@@ -72,7 +72,6 @@ export default {
     "tick.ordered": "ordered {number}",
     "tick.held": "held by {k} of {count}",
     "tick.all": { one: "held by all ({n})", other: "held by all {n}" },
-    "tick.all_plain": "held by all",
 
     "life.title": "The life of {number}",
     "life.place": "Number {seq} in the ring of epoch {epoch}, leader {leader}",

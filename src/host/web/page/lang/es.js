@@ -72,7 +72,6 @@ export default {
     "tick.ordered": "ordenado {number}",
     "tick.held": "guardado por {k} de {count}",
     "tick.all": { one: "guardado por todos ({n})", other: "guardado por los {n}" },
-    "tick.all_plain": "guardado por todos",
 
     "life.title": "La vida de {number}",
     "life.place": "Número {seq} en el anillo de la época {epoch}, líder {leader}",

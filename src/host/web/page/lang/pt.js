@@ -72,7 +72,6 @@ export default {
     "tick.ordered": "ordenada {number}",
     "tick.held": "guardada por {k} de {count}",
     "tick.all": { one: "guardada por todos ({n})", other: "guardada por todos os {n}" },
-    "tick.all_plain": "guardada por todos",
 
     "life.title": "A vida de {number}",
     "life.place": "Número {seq} no anel da época {epoch}, líder {leader}",
