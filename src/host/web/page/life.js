@@ -51,10 +51,12 @@ export class Life {
         const list = element("ol", { class: "steps" });
         const pressed = this.pressed(entry);
         if (pressed) {
+            list.append(element("li", { class: "clock" }, say("step.page_clock")));
             list.append(this.step(say("step.pressed"), clock(pressed.at, true)));
             if (pressed.answeredMs !== undefined) list.append(this.step(say("step.answered"), `+${span(pressed.answeredMs * 1000)}`));
         }
         const first = steps[0]?.time_us ?? 0;
+        if (pressed && steps.length > 0) list.append(element("li", { class: "clock" }, say("step.node_clock")));
         for (const step of steps) {
             const words = say(`step.${step.step}`, { hop: step.hop ?? "", node: step.node ?? "" });
             list.append(this.step(words, `+${span(step.time_us - first)}`));

@@ -14,7 +14,7 @@ export const ROWS_AT_MOST = 300;
 /** Rows at the end of a room that one is reading live. */
 const ROWS_LIVE = 120;
 /** How far a window moves when its edge is near. */
-const ROWS_STEP = 80;
+const ROWS_STEP = 140;
 /** How near the edge must be, in pixels. */
 const NEAR = 600;
 /** Longer texts are folded; a click on the message shows all of it. */
@@ -22,7 +22,7 @@ const TEXT_SHOWN = 4000;
 
 /** The log of the current room. */
 export class Log {
-    /** `page` has `state`, `keep`, `unsent`, `room`, and the methods `older`, `newest`, `openLife`, `readTo`. */
+    /** `page` has `state`, `keep`, `unsent`, `room`, and the methods `drawChat`, `older`, `newest`, `openLife`, `readTo`. */
     constructor(page) {
         this.page = page;
         this.frame = byId("log");
@@ -30,6 +30,8 @@ export class Log {
         this.rows = new Map();
         this.first = null;
         this.stuck = true;
+        // Whether another part was chosen and is not drawn yet: until then the scroll position says nothing.
+        this.moving = false;
         this.seen = 0;
         this.unreadFrom = null;
         this.focused = null;
@@ -65,6 +67,7 @@ export class Log {
         const anchor = this.stuck ? null : this.anchor();
         const wanted = this.wanted(list, window);
         this.place(wanted);
+        this.moving = false;
         if (this.stuck) this.bottom();
         else this.restore(anchor);
         this.note();
@@ -266,7 +269,12 @@ export class Log {
     }
 
     restore(anchor) {
-        if (!anchor?.row.isConnected) return;
+        if (!anchor) return;
+        if (!anchor.row.isConnected) {
+            // What was looked at is gone: the middle is near to nothing that would move it again.
+            this.frame.scrollTop = (this.frame.scrollHeight - this.frame.clientHeight) / 2;
+            return;
+        }
         const top = this.frame.getBoundingClientRect().top;
         const moved = anchor.row.getBoundingClientRect().top - top - anchor.offset;
         if (Math.abs(moved) > 0.5) this.frame.scrollTop += moved;
@@ -281,18 +289,19 @@ export class Log {
         const stuck = atBottom && (this.stuck || endShown) && this.room.atEnd;
         if (stuck !== this.stuck) {
             this.stuck = stuck;
-            if (stuck) this.page.later();
+            if (stuck) this.page.drawChat();
             else this.seen = this.room.fresh;
         }
         if (this.stuck) {
             this.note();
             // While one is at the end and the whole of it fits, older messages can still be asked for.
             if (scrollTop < NEAR && scrollHeight > clientHeight && this.lastTop > scrollTop) this.up(from);
+        } else if (this.moving) {
+            return;
         } else if (scrollTop < NEAR) {
             this.up(from);
         } else if (scrollHeight - scrollTop - clientHeight < NEAR && !endShown) {
-            this.first = list[Math.min(from + ROWS_STEP, list.length - 1)];
-            this.page.later();
+            this.move(list[Math.min(from + ROWS_STEP, list.length - 1)]);
         }
         this.lastTop = scrollTop;
     }
@@ -302,16 +311,20 @@ export class Log {
             if (this.room.more) this.page.older(this.page.room);
             return;
         }
-        if (this.stuck) return;
-        this.first = this.room.list[Math.max(0, from - ROWS_STEP)];
-        this.page.later();
+        if (!this.stuck) this.move(this.room.list[Math.max(0, from - ROWS_STEP)]);
+    }
+
+    move(first) {
+        this.first = first;
+        this.moving = true;
+        this.page.drawChat();
     }
 
     /** Older messages came in: the window begins with some of them. */
     grew() {
         if (this.stuck || !this.first) return;
         const from = place(this.room.list, this.first);
-        this.first = this.room.list[Math.max(0, from - ROWS_STEP)];
+        this.move(this.room.list[Math.max(0, from - ROWS_STEP)]);
     }
 
     // "3 new", while one reads above.

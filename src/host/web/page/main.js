@@ -27,7 +27,7 @@ const CHAT_MS = 40;
 const RING_MS = 90;
 /** How many messages are asked for at a time. */
 const HISTORY = 300;
-const OLDER = 200;
+const OLDER = 400;
 
 class Page {
     constructor() {
@@ -211,6 +211,12 @@ class Page {
             this.reloading = true;
             this.load().finally(() => (this.reloading = false));
         }
+    }
+
+    /** The messages are drawn again: another part of them is to be seen. */
+    drawChat() {
+        this.state.turn.chat += 1;
+        this.later();
     }
 
     // Whether a part's time has come again; if not, it is drawn when it has.

@@ -81,6 +81,8 @@ export default {
     "life.forgotten": "The steps of this message are no longer in the node's memory.",
     "life.copy": "Copy the link {number}",
     "life.copied": "Copied",
+    "step.page_clock": "by this page's clock",
+    "step.node_clock": "by the node's clock",
     "step.pressed": "key pressed in this page",
     "step.answered": "the node answered: in its outbox, synced",
     "step.said": "said to the node",

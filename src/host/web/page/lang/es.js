@@ -81,6 +81,8 @@ export default {
     "life.forgotten": "Los pasos de este mensaje ya no están en la memoria del nodo.",
     "life.copy": "Copiar el enlace {number}",
     "life.copied": "Copiado",
+    "step.page_clock": "por el reloj de esta página",
+    "step.node_clock": "por el reloj del nodo",
     "step.pressed": "tecla pulsada en esta página",
     "step.answered": "el nodo respondió: en su bandeja de salida, sincronizado",
     "step.said": "dicho al nodo",

@@ -81,6 +81,8 @@ export default {
     "life.forgotten": "Os passos desta mensagem já não estão na memória do nó.",
     "life.copy": "Copiar o link {number}",
     "life.copied": "Copiado",
+    "step.page_clock": "pelo relógio desta página",
+    "step.node_clock": "pelo relógio do nó",
     "step.pressed": "tecla apertada nesta página",
     "step.answered": "o nó respondeu: na caixa de saída, sincronizada",
     "step.said": "dita ao nó",
