@@ -9,7 +9,7 @@ import { count, say, span } from "./words.js";
 const NUMBERS = 10;
 /** More columns than these have no room for their numbers; the table has all of them. */
 const COLUMNS_SHOWN = 12;
-const CELL = { height: 15, gap: 2, top: 24, axis: 46 };
+const CELL = { height: 15, gap: 2, top: 24, axis: 64 };
 
 /** What a node has of a number: absent, gap, received or held; facts from the token and the status only. */
 export function cellOf(state, id, seq) {

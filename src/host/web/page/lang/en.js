@@ -193,7 +193,7 @@ export default {
     "line.offered_again": "A line of an earlier life is offered again",
     "line.request": "This node asks for the token",
     "line.granted": "Granted: hop {hop}, after {waited}",
-    "line.visits": { one: "The token came by {n} time, hops {first} to {hop}", other: "The token came by {n} times, hops {first} to {hop}" },
+    "line.visits": { one: "The token came by, hop {hop}", other: "The token came by {n} times, hops {first} to {hop}" },
     "line.silent": "No word from {node} for {silent}, limit {limit}",
     "line.gathering": "The ring is over: {reason}",
     "line.alone": "Alone in ring {ring}",

@@ -193,7 +193,7 @@ export default {
     "line.offered_again": "Una línea de una vida anterior se ofrece de nuevo",
     "line.request": "Este nodo pide la ficha",
     "line.granted": "Concedida: paso {hop}, tras {waited}",
-    "line.visits": { one: "La ficha pasó {n} vez, pasos {first} a {hop}", other: "La ficha pasó {n} veces, pasos {first} a {hop}" },
+    "line.visits": { one: "La ficha pasó, paso {hop}", other: "La ficha pasó {n} veces, pasos {first} a {hop}" },
     "line.silent": "Sin noticia de {node} desde hace {silent}, límite {limit}",
     "line.gathering": "El anillo terminó: {reason}",
     "line.alone": "Solo en el anillo {ring}",

@@ -193,7 +193,7 @@ export default {
     "line.offered_again": "Uma linha de uma vida anterior é oferecida de novo",
     "line.request": "Este nó pede a ficha",
     "line.granted": "Concedida: passo {hop}, depois de {waited}",
-    "line.visits": { one: "A ficha passou {n} vez, passos {first} a {hop}", other: "A ficha passou {n} vezes, passos {first} a {hop}" },
+    "line.visits": { one: "A ficha passou, passo {hop}", other: "A ficha passou {n} vezes, passos {first} a {hop}" },
     "line.silent": "Sem notícia de {node} há {silent}, limite {limit}",
     "line.gathering": "O anel acabou: {reason}",
     "line.alone": "Sozinho no anel {ring}",
