@@ -163,7 +163,7 @@ pub fn line_refused(line: u64, reason: &str, at: Mark) -> String {
 }
 
 /// What a doctor says: of `node doctor`, or because the node has been alone for a while.
-pub fn doctor(diagnosis: &Diagnosis, at: WallTime) -> String {
+pub fn doctor(diagnosis: &Diagnosis, at: Mark) -> String {
     doctor::tell::fields(begin("doctor", at), diagnosis).end()
 }
 

@@ -23,7 +23,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 use crate::host::clock;
-use crate::host::events;
+use crate::host::events::{self, Mark};
 use crate::host::exit::Code;
 use crate::host::keys::{self, KeyError};
 use crate::host::net::{Interface, NetError};
@@ -57,7 +57,7 @@ pub struct DoctorOptions {
 
 /// Examines, prints the diagnosis, and says by the exit code whether something is wrong.
 pub fn run(options: DoctorOptions) -> Code {
-    let json = options.json;
+    let (json, id) = (options.json, options.id);
     let diagnosis = match prepare(options).and_then(|patient| examine(&patient).map_err(Complaint::Machine)) {
         Ok(diagnosis) => diagnosis,
         Err(complaint) => {
@@ -66,7 +66,15 @@ pub fn run(options: DoctorOptions) -> Code {
         }
     };
     let lines = match json {
-        true => vec![events::doctor(&diagnosis, clock::wall())],
+        true => {
+            let mark = Mark {
+                at: clock::wall(),
+                n: 1,
+                node: id.unwrap_or(NodeId(0)),
+                us: clock::now(),
+            };
+            vec![events::doctor(&diagnosis, mark)]
+        }
         false => tell::lines(&diagnosis),
     };
     // Nobody may be reading any more; the exit code says it as well.

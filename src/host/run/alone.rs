@@ -8,9 +8,8 @@ use std::thread::Builder;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::front::Front;
-use crate::host::clock;
 use crate::host::doctor::{self, Cause, Diagnosis, Patient, tell};
-use crate::host::events;
+use crate::host::events::{self, Kind};
 use crate::host::terminal::Level;
 use crate::host::terminal::start::Start;
 use crate::words::{Incarnation, Time};
@@ -114,9 +113,8 @@ impl Front {
         if self.alone.since.is_none() || self.is_leaving() || diagnosis.verdict.cause == Cause::Well {
             return;
         }
-        if self.options.json {
-            self.tell_event(events::doctor(&diagnosis, clock::wall()));
-        } else {
+        self.tell(Kind::Kept, |mark| events::doctor(&diagnosis, mark));
+        if !self.options.json {
             let line = tell::alone_line(&diagnosis, PATIENCE_US / 1_000_000);
             self.view.talk(Level::Normal, &line);
         }
