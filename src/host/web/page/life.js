@@ -68,8 +68,8 @@ export class Life {
 
     // When the key was pressed is known to this page only, and by its own clock.
     pressed(entry) {
-        if (entry.key && this.page.pressed.has(entry.key)) return this.page.pressed.get(entry.key);
-        return [...this.page.pressed.values()].find((one) => one.id === entry.id) ?? null;
+        if (entry.key && this.page.sending.pressed.has(entry.key)) return this.page.sending.pressed.get(entry.key);
+        return [...this.page.sending.pressed.values()].find((one) => one.id === entry.id) ?? null;
     }
 
     step(words, when) {

@@ -22,7 +22,7 @@ const TEXT_SHOWN = 4000;
 
 /** The log of the current room. */
 export class Log {
-    /** `page` has `state`, `keep`, `unsent`, `room`, and the methods `drawChat`, `older`, `newest`, `openLife`, `readTo`. */
+    /** `page` is the whole of it: what it knows, and what the log asks of it. */
     constructor(page) {
         this.page = page;
         this.frame = byId("log");
@@ -116,7 +116,8 @@ export class Log {
 
     // Own lines without a number: those the node has, then those it has not.
     tail() {
-        const { state, unsent } = this.page;
+        const { state } = this.page;
+        const { unsent } = this.page.sending;
         const waiting = [...state.chat.pending.values()].filter((line) => line.room === this.page.room);
         const keys = new Set(waiting.map((line) => line.key));
         const mine = unsent.filter((line) => line.room === this.page.room && !keys.has(line.key));
@@ -251,7 +252,7 @@ export class Log {
 
     toEnd() {
         if (!this.room.atEnd) {
-            this.page.newest(this.page.room);
+            this.page.finding.newest(this.page.room);
             return;
         }
         this.stuck = true;
@@ -308,7 +309,7 @@ export class Log {
 
     up(from) {
         if (from === 0) {
-            if (this.room.more) this.page.older(this.page.room);
+            if (this.room.more) this.page.finding.older(this.page.room);
             return;
         }
         if (!this.stuck) this.move(this.room.list[Math.max(0, from - ROWS_STEP)]);
@@ -363,7 +364,7 @@ export class Log {
     click(event) {
         const edit = event.target.closest("[data-edit]");
         if (edit) {
-            this.page.editRefused(edit.dataset.edit);
+            this.page.sending.editRefused(edit.dataset.edit);
             return;
         }
         const row = event.target.closest("article.message");
