@@ -12,7 +12,7 @@ const NAMES = {
     why: ["why", "porque", "porquê", "porqué"],
     ring: ["ring", "roda", "anel", "anillo"],
     trace: ["trace", "vida"],
-    token: ["token", "ficha"],
+    token: ["token", "ficha", "testigo"],
     checkpoint: ["checkpoint"],
     rollback: ["rollback", "voltar", "volver"],
     reconcile: ["reconcile", "reconciliar"],

@@ -255,7 +255,7 @@ class Page {
             words = say("state.catching", { node: state.catching.peer, done: count(state.catching.done), total: count(state.catching.total) });
         } else if (state.ring.members.length === 1) {
             kind = "alone";
-            words = say("state.alone");
+            words = state.doctor ? `${say("state.alone")} – ${visibleName(state.doctor.words, 200)}` : say("state.alone");
         } else {
             words = say("state.well", { n: state.ring.members.length });
         }

@@ -49,6 +49,8 @@ export function begin() {
         repairs: [],
         checkpoints: [],
         rollback: null,
+        // What is wrong here, as the doctor found; null if nothing is.
+        doctor: null,
         disk: { full: null },
         catching: null,
         lines: [],
@@ -136,6 +138,19 @@ const TAKE = {
         state.chat.asked += 1;
         tell(state, event, "line.reset", {});
         touch(state, "chat", "ring");
+    },
+
+    lost(state, event) {
+        // The stream has a hole: what is held must be asked for again.
+        state.chat.asked += 1;
+        tell(state, event, "line.lost", { n: event.count ?? 0 });
+        touch(state, "chat");
+    },
+
+    doctor(state, event) {
+        tell(state, event, "line.doctor", { words: event.words ?? "", remedy: event.remedy ?? "" });
+        state.doctor = event.trouble ? event : null;
+        touch(state, "self");
     },
 
     pending(state, event) {
@@ -441,6 +456,7 @@ function install(state, event) {
         known.waiting = null;
         if (members.has(id)) known.left = null;
     }
+    if (members.size > 1) state.doctor = null;
     state.phase = "operational";
     state.gathering = null;
     state.asking = null;

@@ -187,6 +187,8 @@ export default {
     "line.rolled_back": { one: "Rolled back to checkpoint {checkpoint}: {n} message discarded from state, {own} recovered from the own replica", other: "Rolled back to checkpoint {checkpoint}: {n} messages discarded from state, {own} recovered from the own replica" },
     "line.began": { one: "Began with {n} message from its disk", other: "Began with {n} messages from its disk" },
     "line.reset": "The page missed some events and asked for all again",
+    "line.lost": { one: "{n} event did not reach the page; all is asked for again", other: "{n} events did not reach the page; all is asked for again" },
+    "line.doctor": "Doctor: {words} {remedy}",
     "line.moved": "A message stood at #{from} and at #{to}; the lower place is kept",
     "line.conflict": "Two contents under one id {id} at #{seq}",
     "line.found_ordered": "A line of an earlier life has its number already",
@@ -228,6 +230,8 @@ export default {
     "lab.what.crash": "crash",
     "lab.what.checkpoint": "checkpoint",
     "lab.what.rollback": "rollback",
+    "lab.what.twin": "a second node under this id",
+    "lab.what.say": "say something",
     "lab.what.delay": "delay",
 
     "why.nothing": "Nothing is waited for.",
