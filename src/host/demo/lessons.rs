@@ -43,7 +43,7 @@ impl Story {
             self.stage.say(id, &[line])?;
         }
         self.page
-            .line("Lessons are behind the button of that name. Ctrl-C here ends all three.")?;
+            .line("The lessons are on the page, right at the top. Ctrl-C here ends all three.")?;
         match self.look_after() {
             Err(Failure::Interrupted) => {}
             Err(failure) => return Err(failure),

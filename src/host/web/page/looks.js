@@ -24,6 +24,7 @@ export class Looks {
         select.replaceChildren(...Object.entries(LANGUAGES).map(([code, { name }]) => element("option", { value: code, lang: code }, name)));
         select.value = language();
         translate(document);
+        this.page.labPanel?.draw();
         this.theme();
     }
 

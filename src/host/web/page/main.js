@@ -113,6 +113,7 @@ class Page {
             return;
         }
         reduce(this.state, event);
+        this.labPanel?.hear(event);
         if (event.us) this.offset = { us: event.us, at: performance.now() };
         if (event.type === "start") this.begun(event);
         if ((event.type === "message" || event.type === "pending") && event.key) this.sending.settle(event.key);
