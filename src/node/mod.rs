@@ -48,7 +48,7 @@ use disorder::Disorder;
 use face::{
     Action, CheckpointState, Command, Config, Event, Exit, LoadId, Notice, Restart, Store, StreamId, Ticket,
 };
-use outbox::{Line, Words};
+use outbox::Line;
 use reconciling::Reconciling;
 use sealing::Sealing;
 use serving::Serving;
@@ -340,14 +340,7 @@ impl Node {
                 tag,
                 key,
                 sent,
-            } => {
-                let words = Words {
-                    room: &room,
-                    text: &text,
-                    key: key.as_deref(),
-                };
-                self.say(now, words, tag, sent);
-            }
+            } => self.say(now, &room, &text, key.as_deref(), tag, sent),
             Command::Name(name) if name.is_empty() || name.len() > NAME_BYTES_MAX => {
                 let text = format!(
                     "{name:?} is no name: 1 to {NAME_BYTES_MAX} bytes; the name stays {:?}",

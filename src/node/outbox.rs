@@ -24,14 +24,6 @@ pub(super) struct Line {
     pub(super) state: LineState,
 }
 
-/// What the user wants to have said.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Words<'a> {
-    pub(super) room: &'a str,
-    pub(super) text: &'a str,
-    pub(super) key: Option<&'a str>,
-}
-
 /// How far a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineState {
@@ -61,7 +53,15 @@ impl Line {
 
 impl Node {
     /// The user said a line.
-    pub(super) fn say(&mut self, now: Time, words: Words<'_>, tag: u64, sent: WallTime) {
+    pub(super) fn say(
+        &mut self,
+        now: Time,
+        room: &str,
+        text: &str,
+        key: Option<&str>,
+        tag: u64,
+        sent: WallTime,
+    ) {
         let refused = if self.leaving.is_some() {
             Some("this node is leaving".to_string())
         } else if self.outbox_bytes >= WAITING_BYTES_MAX {
@@ -79,8 +79,8 @@ impl Node {
             return self.notice(Notice::Refused { tag, reason });
         }
         let from: NodeId = self.config.id;
-        let content = Content::new(from, &self.name, words.room, sent, words.text);
-        let content = content.and_then(|content| match words.key {
+        let content = Content::new(from, &self.name, room, sent, text);
+        let content = content.and_then(|content| match key {
             Some(key) => content.with_key(key),
             None => Ok(content),
         });

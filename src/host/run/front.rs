@@ -269,14 +269,8 @@ impl Front {
         // The core has ended: nothing more will come to be folded with what is held back.
         self.view.end_late();
         self.show();
-        self.said.end_life();
-        self.waiting.end_life();
+        self.end_asks();
         std::mem::replace(&mut self.next, Next::End)
-    }
-
-    /// Whether the end of what is piped in is not the end of this node: it serves a page.
-    pub(super) fn stays(&self) -> bool {
-        self.options.web.is_some() && self.surface == Surface::Pipe
     }
 
     /// How long there is nothing to do, in microseconds.
@@ -317,8 +311,8 @@ impl Front {
         }
         if let Some(finish) = &mut self.finish {
             finish.counts(self.tally.counts(), now);
-            let stays = self.options.web.is_some() && self.surface == Surface::Pipe;
-            if let (None, false, Verdict::Done(code, reason)) = (self.leave_by, stays, finish.verdict(now)) {
+            let ends = self.leave_by.is_none() && self.options.web.is_none();
+            if let (true, Verdict::Done(code, reason)) = (ends, finish.verdict(now)) {
                 self.ending = (code, reason);
                 self.leave(life);
             }

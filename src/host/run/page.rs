@@ -50,7 +50,7 @@ impl Waiting {
     }
 
     /// A life is over, and answers no more.
-    pub fn end_life(&mut self) {
+    fn end_life(&mut self) {
         self.status.clear();
         self.traces.clear();
     }
@@ -120,6 +120,18 @@ impl Front {
             .flag("lab", self.options.lab)
             .raw("languages", &languages)
             .end()
+    }
+
+    /// A life is over: what was asked of it has no answer.
+    pub(super) fn end_asks(&mut self) {
+        self.said.end_life();
+        self.waiting.end_life();
+    }
+
+    /// Whether the end of what is piped in is not the end of this node: it serves a page.
+    pub(super) fn stays(&self) -> bool {
+        // Only what is piped in finishes by itself; a person who ends the input wants to leave.
+        self.options.web.is_some() && self.finish.is_some()
     }
 
     /// Says a line, unless its key shows that it was said already.

@@ -128,13 +128,7 @@ impl Door {
             },
             None => stored::fresh(bound.port()).map_err(WebError::Token)?,
         };
-        let mut warnings: Vec<String> = damaged.into_iter().collect();
-        if !bound.ip().is_loopback() {
-            warnings.push(format!(
-                "the page listens at {bound}, not at this machine's loopback only: whoever reaches it and has the token \
-                 reads and writes as you, and what it sends is not encrypted on the way"
-            ));
-        }
+        let warnings = damaged.into_iter().chain(exposed(bound)).collect();
         Ok(Door {
             listener,
             bound,
@@ -220,12 +214,21 @@ fn listen(
     Err(WebError::Bind(at, error))
 }
 
+/// What to say of an address that others may reach.
+fn exposed(bound: SocketAddr) -> Option<String> {
+    let text = format!(
+        "the page listens at {bound}, not at this machine's loopback only: whoever reaches it and has the token reads and \
+         writes as you, and what it sends is not encrypted on the way"
+    );
+    (!bound.ip().is_loopback()).then_some(text)
+}
+
 /// The address by which this machine reaches what listens here.
 fn reachable(bound: IpAddr) -> IpAddr {
     match bound {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        other => other,
+        IpAddr::V4(_) | IpAddr::V6(_) => bound,
     }
 }
 
@@ -277,14 +280,20 @@ mod tests {
 
     #[test]
     fn an_address_that_others_reach_is_warned_of() {
-        let own = tempfile::tempdir().unwrap();
-        let options = WebOptions {
-            address: Ipv4Addr::UNSPECIFIED.into(),
-            port: Some(0),
-            open: false,
-        };
-        let door = Door::open(&options, NodeId(1), own.path()).unwrap();
-        assert!(door.warnings[0].contains("not encrypted"), "{:?}", door.warnings);
-        assert!(door.link().starts_with("http://127.0.0.1:"), "{}", door.link());
+        let warning = |at: &str| exposed(at.parse().unwrap());
+        assert_eq!(
+            [
+                warning("127.0.0.1:8081"),
+                warning("127.9.9.9:1"),
+                warning("[::1]:8081")
+            ],
+            [None, None, None]
+        );
+        for at in ["0.0.0.0:8081", "192.168.1.5:8081", "[::]:8081"] {
+            let text = warning(at).unwrap();
+            assert!(text.contains(at) && text.contains("not encrypted"), "{text}");
+        }
+        assert_eq!(reachable("0.0.0.0".parse().unwrap()), Ipv4Addr::LOCALHOST);
+        assert_eq!(reachable("::".parse().unwrap()), Ipv6Addr::LOCALHOST);
     }
 }

@@ -82,12 +82,6 @@ impl Reader {
     /// Takes in what came.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
-        if self.searched == 0 {
-            // Empty lines before a request are left over from the one before it.
-            let blank = self.bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
-            let blank = blank.count();
-            self.bytes.drain(..blank);
-        }
     }
 
     /// Whether a request has begun.
@@ -97,6 +91,10 @@ impl Reader {
 
     /// Takes a head off, once it is whole.
     pub fn head(&mut self) -> Result<Option<Head>, Refused> {
+        // Empty lines before a request are left over from the one before it.
+        let blank = self.bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let blank = blank.count();
+        self.bytes.drain(..blank);
         if self.bytes.first().is_some_and(|byte| !byte.is_ascii_uppercase()) {
             // Whoever speaks TLS here need not wait for the time to be over.
             return Err(Refused::Malformed("a request begins with its method"));
