@@ -5,6 +5,7 @@
 #![allow(dead_code)] // Not every test file needs every helper.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // Tests read clocks and files, and end where they fail.
 
+pub mod page;
 pub mod pty;
 pub mod table;
 
@@ -198,6 +199,11 @@ impl Node {
         let input = self.input.as_mut().expect("the input is open");
         input.write_all(bytes).unwrap();
         input.flush().unwrap();
+    }
+
+    /// Its input, to be written to by somebody else.
+    pub fn take_input(&mut self) -> ChildStdin {
+        self.input.take().expect("the input is open")
     }
 
     /// Ends its input.
@@ -403,6 +409,19 @@ impl Node {
         };
         let lines = std::iter::from_fn(|| self.talk.recv_deadline(deadline).ok());
         lines.map(|line| line + "\n").collect()
+    }
+
+    /// What it says on stderr up to a line that begins so, or up to where it is silent for a while.
+    pub fn talk_until(&self, begins: &str) -> String {
+        let mut talk = String::new();
+        while let Ok(line) = self.talk.recv_timeout(Duration::from_secs(1)) {
+            talk.push_str(&line);
+            talk.push('\n');
+            if line.starts_with(begins) {
+                break;
+            }
+        }
+        talk
     }
 
     pub fn dump(&self) -> String {
