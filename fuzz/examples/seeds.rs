@@ -41,6 +41,7 @@ fn main() {
     scripts(&corpus);
     files(&corpus);
     typed(&corpus);
+    requests(&corpus);
 }
 
 /// Writes one seed.
@@ -163,5 +164,25 @@ fn typed(corpus: &Path) {
     ];
     for (at, text) in typed.iter().enumerate() {
         put(corpus, "cli", &format!("typed-{at:02}"), text.as_bytes());
+    }
+}
+
+/// Requests as browsers send them, and as they should not. The first byte says how they are cut.
+fn requests(corpus: &Path) {
+    let host = "Host: 127.0.0.1:8081\r\nAuthorization: Bearer 9a03\r\n";
+    let posted = format!("POST /api/say HTTP/1.1\r\n{host}Content-Length: 12\r\n\r\n{{\"text\":\"a\"}}");
+    let sent = [
+        format!("GET / HTTP/1.1\r\n{host}If-None-Match: \"00\"\r\n\r\n"),
+        format!("GET /events?token=9a03&after=17-42 HTTP/1.1\r\n{host}Last-Event-ID: 17-42\r\n\r\n"),
+        format!("GET /api/search?words=ol%C3%A1+b&count=5 HTTP/1.1\r\n{host}Sec-Fetch-Site: same-origin\r\n\r\n"),
+        posted.repeat(2),
+        format!("POST / HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"),
+        format!("POST / HTTP/1.0\r\n{host}Expect: 100-continue\r\nContent-Length: 104857600\r\n\r\n"),
+        format!("\r\n\r\nHEAD //a HTTP/1.1\n{host}Connection: close\n\n"),
+        String::from("OPTIONS * HTTP/1.1\r\nHost: a\r\nOrigin: http://b\r\n\r\n"),
+    ];
+    for (at, text) in sent.iter().enumerate() {
+        let bytes = [&[7], text.as_bytes()].concat();
+        put(corpus, "request", &format!("sent-{at:02}"), &bytes);
     }
 }
