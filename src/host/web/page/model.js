@@ -42,7 +42,8 @@ export function begin() {
         nodes: new Map(),
         asking: null,
         rotations: [],
-        lastRotationHop: null,
+        // The sighting from which the next rotation is measured: ring, hop and the node's clock.
+        sighting: null,
         high: 0,
         stable: 0,
         lacking: [],
@@ -283,10 +284,7 @@ const TAKE = {
             known.waiting = member.waiting_since ?? null;
             if (known.waiting !== null) state.token.carried.waiting.push({ node: member.id, since: known.waiting });
         }
-        if (event.rotation_us > 0 && event.hop !== state.lastRotationHop) {
-            state.lastRotationHop = event.hop;
-            keep(state.rotations, event.rotation_us, ROTATIONS_KEPT);
-        }
+        rotated(state, event);
         touch(state, "ring");
     },
 
@@ -550,6 +548,16 @@ function settle(state, event) {
     if (open === 0 || event.ring !== state.ring?.ring) return;
     chat.stable(state.chat, event.ring, event.stable_up_to, state.ring.members.length);
     if (state.chat.open.size !== open) touch(state, "chat");
+}
+
+// How long the token took round the ring since it was seen here before; the mean, where it went round more than once
+// unseen.
+function rotated(state, event) {
+    const before = state.sighting;
+    const now = { ring: event.ring, hop: event.hop, us: event.us ?? 0 };
+    const rounds = before?.ring === now.ring ? (now.hop - before.hop) / Math.max(1, event.members?.length ?? 1) : 0;
+    if (rounds >= 1) keep(state.rotations, Math.round((now.us - before.us) / rounds), ROTATIONS_KEPT);
+    state.sighting = now;
 }
 
 // The token came by. Without a grant it was not kept: it was here, and that is all that is known.
