@@ -105,8 +105,10 @@ same("gone, and how", apart(state).map((one) => [one.id, one.left.how]), [[3, "s
 reduce(state, ring("6.1.7", [1, 2, 3], { joined: [3], came_from: [{ ring: LATER, members: [1, 2] }, { ring: OTHER, members: [3] }] }));
 same("a merge is an act", state.merge.parts.length, 2);
 same("nobody is apart", apart(state).length, 0);
-reduce(state, told("status", { phase: "operational", ring: "6.1.7", holding: false, us: state.token.us + 900000, token_timeout_us: 300000, members: [], high: 12, stable_up_to: 12 }));
-same("a ring without its token", state.token.silent?.limit, 300000);
+reduce(state, told("status", { phase: "operational", ring: "6.1.7", holding: false, us: state.token.us + 1200000, token_timeout_us: 300000, members: [{ id: 1 }, { id: 2 }], high: 12, stable_up_to: 12 }));
+same("a ring without its token", state.token.silent?.limit, 966668);
+reduce(state, told("status", { phase: "operational", ring: "6.1.7", holding: false, us: state.token.us + 900000, token_timeout_us: 300000, members: [{ id: 1 }, { id: 2 }], high: 12, stable_up_to: 12 }));
+same("an idle ring is not without it", state.token.silent, null);
 
 // Events of other nodes move the token, and change nothing else.
 reduce(state, { ...told("grant", { hop: 40, ring: "6.1.7" }), node: 2 });

@@ -18,6 +18,8 @@ export const ROTATIONS_KEPT = 60;
 export const LINES_KEPT = 200;
 /** Earlier rings, checkpoints and repairs that are still shown. */
 export const KEPT_FEW = 24;
+/** An idle ring passes its token six times a second: so long it may rest at each member, in microseconds. */
+const IDLE_HOP_US = 166_667;
 /** Steps of the token on the space-time diagram. */
 export const STEPS_KEPT = 400;
 
@@ -390,14 +392,14 @@ const TAKE = {
             const known = node(state, member.id);
             if (member.name) known.name = member.name;
             if (member.incarnation) known.incarnation = member.incarnation;
-            known.received = Math.max(known.received ?? 0, member.received_up_to);
-            known.held = Math.max(known.held ?? 0, member.held_up_to);
+            known.received = Math.max(known.received ?? 0, member.received_up_to ?? 0);
+            known.held = Math.max(known.held ?? 0, member.held_up_to ?? 0);
         }
         // Silence is judged by the node's own clock, so that a slow page does not accuse the ring.
         const silent = (event.us ?? 0) - state.token.us;
         const late = event.phase === "operational" && !event.holding && state.token.us > 0;
-        state.token.silent =
-            late && silent > event.token_timeout_us + 500_000 ? { us: silent, limit: event.token_timeout_us } : null;
+        const limit = event.token_timeout_us + (event.members ?? []).length * IDLE_HOP_US * 2;
+        state.token.silent = late && silent > limit ? { us: silent, limit } : null;
         touch(state, "ring", "self");
     },
 
