@@ -20,7 +20,6 @@ pub const ALT: &str = "\u{e00a}";
 pub const ESCAPE: &str = "\u{e00c}";
 pub const UP: &str = "\u{e013}";
 pub const DOWN: &str = "\u{e015}";
-pub const RIGHT: &str = "\u{e014}";
 
 /// What the browser must not do: no graphics card, no network but what it is told to open.
 const ARGUMENTS: [&str; 10] = [

@@ -418,11 +418,10 @@ class Page {
         const input = byId("input");
         const line = input.value;
         if (line.trim() === "") return;
-        // What was typed is gone from the input only once it is kept elsewhere; what was refused comes back.
-        const done = this.sending.typed(line);
+        // It is no draft any more: a command may lead to another room. What was refused comes back.
         input.value = "";
         this.typing();
-        if ((await done) === false && input.value === "") {
+        if ((await this.sending.typed(line)) === false && input.value === "") {
             input.value = line;
             this.typing();
         }
