@@ -27,6 +27,8 @@ const FRAME_MS = 8;
 /** The messages and the ring are drawn no more often than this: faster than one reads, and never in the way of a key press. */
 const CHAT_MS = 40;
 const RING_MS = 90;
+/** After a drawing that took long the page rests so many times as long, that there is time for all else. */
+const REST = 4;
 /** How many messages are asked for first, over all rooms. */
 const HISTORY = 300;
 /** The pause before they are asked for again. */
@@ -41,6 +43,7 @@ class Page {
         this.work = { events: 0, mostEvents: 0, mostMs: 0 };
         this.drawn = { chat: -1, ring: -1, people: -1, lines: -1, self: -1 };
         this.drawnAt = {};
+        this.drawCost = {};
         this.drawTimers = {};
         this.connected = false;
         this.everConnected = false;
@@ -163,19 +166,25 @@ class Page {
         const { turn } = this.state;
         const changed = (...parts) => this.redraw || parts.some((part) => turn[part] !== this.drawn[part]);
         const drawn = (...parts) => parts.forEach((part) => (this.drawn[part] = turn[part]));
-        const now = performance.now();
-        if (changed("chat") && this.mayDraw("chat", CHAT_MS, now)) {
+        const began = performance.now();
+        if (changed("chat") && this.mayDraw("chat", CHAT_MS, began)) {
             this.log.draw();
             this.title(drawRooms(this));
             this.topic();
             drawn("chat");
+            this.drew("chat", began);
         }
-        if (changed("people", "ring", "lines", "self") && this.mayDraw("ring", RING_MS, now)) {
+        const between = performance.now();
+        // One of the two is enough for a frame where it was much work.
+        const isBusy = !this.redraw && between - began > FRAME_MS;
+        if (isBusy) this.later();
+        else if (changed("people", "ring", "lines", "self") && this.mayDraw("ring", RING_MS, between)) {
             drawPeopleIfDiffers(this);
             if (changed("ring")) this.drawRing();
             if (changed("lines")) this.lines.draw(this.state);
             this.drawState();
             drawn("people", "ring", "lines", "self");
+            this.drew("ring", between);
         }
         this.redraw = false;
         if (this.state.chat.asked !== this.asked && this.connected && !this.reloading) {
@@ -192,14 +201,16 @@ class Page {
 
     // Whether a part's time has come again; if not, it is drawn when it has.
     mayDraw(part, pause, now) {
-        const due = (this.drawnAt[part] ?? 0) + pause;
-        if (this.redraw || now >= due) {
-            this.drawnAt[part] = now;
-            return true;
-        }
+        const due = (this.drawnAt[part] ?? 0) + Math.max(pause, REST * (this.drawCost[part] ?? 0));
+        if (this.redraw || now >= due) return true;
         clearTimeout(this.drawTimers[part]);
         this.drawTimers[part] = setTimeout(() => this.later(), due - now);
         return false;
+    }
+
+    drew(part, began) {
+        this.drawnAt[part] = performance.now();
+        this.drawCost[part] = this.drawnAt[part] - began;
     }
 
     // The node's clock now, guessed from its last event.
