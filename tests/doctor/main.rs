@@ -150,7 +150,12 @@ fn multicast_filtered_one_way_or_here() {
         &said,
         "multicast_filtered",
     );
-    assert!(said.evidence().contains("do not arrive"), "{}", said.evidence());
+    assert!(
+        said.evidence().contains("answered 3 of 3 multicasts")
+            && said.evidence().contains("do not arrive here"),
+        "{}",
+        said.evidence()
+    );
     lab.ip(0, "link set port1 type bridge_slave mcast_flood on");
     lab.at(1, "iptables -A INPUT -m pkttype --pkt-type multicast -j DROP");
     named(

@@ -189,26 +189,30 @@ fn multicast(case: &Case<'_>, book: &mut Book) {
         probed.iter().any(|peer| peer.heard > 0),
         probed.iter().any(|peer| peer.has_answered()),
     );
-    let group: u32 = probed.iter().map(|peer| peer.answered(Way::Group)).sum();
-    let other: u32 = probed
-        .iter()
-        .map(|peer| peer.answers.values().sum::<u32>())
-        .sum::<u32>()
-        - group;
+    let by_group = probed.iter().any(|peer| peer.answered(Way::Group) > 0);
     let (Some(first), Some(place)) = (probed.first(), case.place) else {
         return book.check(WHAT, State::Unknown, "nobody could be asked");
     };
     let at_home =
         book.has(Cause::FirewallIn) || book.has(Cause::FirewallOut) || book.has(Cause::MulticastFiltered);
-    let asked = case.asking.asked_group;
     let words = format!(
-        "{} asked by multicast {asked} times: {} by that way, {} by others; multicasts from there {}",
+        "{} answered {} of {} multicasts, {} of {} broadcasts and {}; its own multicasts {}",
         who(first),
-        count(group.into(), "answer"),
-        count(other.into(), "answer"),
-        if heard { "arrive" } else { "do not arrive" },
+        first.answered(Way::Group),
+        case.asking.asked_group,
+        first.answered(Way::Broadcast),
+        case.asking.asked_broadcast,
+        count(
+            (first.answered(Way::Host) + first.answered(Way::Port)).into(),
+            "unicast"
+        ),
+        if heard {
+            "arrive here"
+        } else {
+            "do not arrive here"
+        },
     );
-    if heard && group > 0 && probed.iter().any(|peer| peer.by_unicast()) {
+    if heard && by_group && probed.iter().any(|peer| peer.by_unicast()) {
         return book.check(WHAT, State::Ok, words);
     }
     let state = if at_home { State::Unknown } else { State::Trouble };
