@@ -447,10 +447,7 @@ impl Driver {
                     status.counters.machine = self.counted();
                     self.notices.tell(Notice::Status(status));
                 }
-                Action::Notice(notice) => {
-                    self.hails_heed(&notice);
-                    self.notices.tell(notice);
-                }
+                Action::Notice(notice) => self.tell(notice),
                 Action::Exit(exit) => return Err(Last::Exit(exit)),
             }
         }

@@ -49,12 +49,13 @@ impl Driver {
         true
     }
 
-    /// A key that seals from now on is named in answers from now on.
-    pub(super) fn hails_heed(&mut self, notice: &Notice) {
-        if let (Some(answerer), Notice::Rekeyed(names)) = (&mut self.hails, notice) {
+    /// Tells the user something. A key that seals from now on is named in answers from now on.
+    pub(super) fn tell(&mut self, notice: Notice) {
+        if let (Some(answerer), Notice::Rekeyed(names)) = (&mut self.hails, &notice) {
             let first = names.first().and_then(|name| u32::from_str_radix(name, 16).ok());
             answerer.rekeyed(first.map(KeyName));
         }
+        self.notices.tell(notice);
     }
 
     fn reply(&mut self, reply: Reply) {

@@ -1,5 +1,6 @@
-//! A node that has been alone for a while examines itself: the same diagnosis as `node doctor`, in a thread of its own, told
-//! in one line. `/why` then has the rest.
+//! What a node does when it is alone: a piped program waits for others for a moment before it speaks, and a node that has
+//! been alone for a while examines itself. That is the same diagnosis as `node doctor`, in a thread of its own, told in one
+//! line; `/why` then has the rest.
 //!
 //! Once a spell: a spell begins with the life and with each ring of one, and ends when others are there.
 
@@ -8,14 +9,22 @@ use std::thread::Builder;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::front::Front;
+use crate::host::clock;
 use crate::host::doctor::{self, Cause, Diagnosis, Patient, tell};
 use crate::host::events::{self, Kind};
-use crate::host::terminal::Level;
 use crate::host::terminal::start::Start;
+use crate::host::terminal::{Level, report};
+use crate::node::face::Stranger;
 use crate::words::{Incarnation, Time};
 
 /// How long a node is alone before it wonders, in microseconds: others that start with it have long been found.
 const PATIENCE_US: u64 = 10_000_000;
+
+/// A piped program that finds itself alone waits this many token timeouts for others before it speaks: time for
+/// two beacons of a ring that is there, and for the merge.
+const ALONE_TIMEOUTS: u64 = 7;
+/// How soon it looks again whether those it does not understand are still all there is, in microseconds.
+const LOOK_AGAIN_US: u64 = 1_000_000;
 
 /// A spell of being alone.
 pub(super) struct Alone {
@@ -72,6 +81,46 @@ impl Alone {
 }
 
 impl Front {
+    /// A piped program is in a ring: it reads at once if others are there, or else after a while.
+    pub(super) fn in_ring(&mut self, members: usize) {
+        let now = clock::now();
+        self.alone.ring(members, now);
+        if members > 1 {
+            self.join(now);
+        } else if self.alone_until.is_none() {
+            let wait_us = ALONE_TIMEOUTS * self.options.token_timeout_us;
+            self.alone_until = Some(now.after_us(wait_us));
+        }
+    }
+
+    /// A piped program is alone. It speaks all the same, unless others are there whom it does not understand: what
+    /// it has to say is for them, and they would not hear it.
+    pub(super) fn looked_around(&mut self, strangers: &[Stranger]) {
+        let now = clock::now();
+        let Some(finish) = self.finish.as_mut().filter(|finish| !finish.is_in_ring()) else {
+            return;
+        };
+        if let Some(stranger) = strangers.first() {
+            finish.locked_out(report::stranger(stranger));
+            self.alone_until = Some(now.after_us(LOOK_AGAIN_US));
+        } else {
+            self.join(now);
+        }
+    }
+
+    /// A piped program's lines are read from now on.
+    fn join(&mut self, now: Time) {
+        self.alone_until = None;
+        let Some(finish) = &mut self.finish else { return };
+        finish.ring(now);
+        if let Err(error) = self.console.read_from_now(self.view.prompt()) {
+            // Without a thread to read it, the input is as good as unreadable.
+            finish.input_ended(now);
+            self.tally.unreadable();
+            self.view.alarm(&format!("the input cannot be read: {error}"));
+        }
+    }
+
     /// Examines, if this node has been alone for long enough. Who wants to be told nothing is spared it.
     pub(super) fn wonder(&mut self, now: Time) {
         if self.alone.due().is_none_or(|due| now < due) {

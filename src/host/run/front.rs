@@ -18,12 +18,11 @@ use crate::host::signals::HostSignal;
 use crate::host::terminal::clock::Zone;
 use crate::host::terminal::console::{Console, Surface};
 use crate::host::terminal::finish::{Finish, Verdict};
-use crate::host::terminal::report;
 use crate::host::terminal::start::{start_lines, story_lines};
 use crate::host::terminal::view::{Manner, Shown, View};
 use crate::host::terminal::{Level, visible};
 use crate::host::web::asks::Asked;
-use crate::node::face::{Command, Notice, Stranger};
+use crate::node::face::{Command, Notice};
 use crate::replica::Record;
 use crate::wire::{Lab, LabState};
 use crate::words::{Incarnation, Time};
@@ -42,11 +41,6 @@ use super::typing;
 
 /// Notices taken in before lines are shown, so that they are folded and yet do not wait for each other.
 const BATCH_MAX: usize = 256;
-/// A piped program that finds itself alone waits this many token timeouts for others before it speaks: time for
-/// two beacons of a ring that is there, and for the merge.
-const ALONE_TIMEOUTS: u64 = 7;
-/// How soon it looks again whether those it does not understand are still all there is, in microseconds.
-const LOOK_AGAIN_US: u64 = 1_000_000;
 /// From the wish to leave to the end at the latest, in microseconds: the user is promised two seconds.
 const LEAVE_US: u64 = 1_700_000;
 /// How long threads may take to end once the core has.
@@ -112,7 +106,7 @@ pub struct Front {
     /// The number of the last typed line.
     pub(super) last_tag: u64,
     /// A piped program is alone in a ring, and waits for others until then.
-    alone_until: Option<Time>,
+    pub(super) alone_until: Option<Time>,
     /// It has asked the core whether it is alone for want of the right key.
     looking_around: bool,
     /// Nobody else is here, and it is wondered why.
@@ -362,46 +356,6 @@ impl Front {
             self.view.notice(notice);
         }
         self.lesson(notice, life);
-    }
-
-    /// A piped program is in a ring: it reads at once if others are there, or else after a while.
-    fn in_ring(&mut self, members: usize) {
-        let now = clock::now();
-        self.alone.ring(members, now);
-        if members > 1 {
-            self.join(now);
-        } else if self.alone_until.is_none() {
-            let wait_us = ALONE_TIMEOUTS * self.options.token_timeout_us;
-            self.alone_until = Some(now.after_us(wait_us));
-        }
-    }
-
-    /// A piped program is alone. It speaks all the same, unless others are there whom it does not understand: what
-    /// it has to say is for them, and they would not hear it.
-    fn looked_around(&mut self, strangers: &[Stranger]) {
-        let now = clock::now();
-        let Some(finish) = self.finish.as_mut().filter(|finish| !finish.is_in_ring()) else {
-            return;
-        };
-        if let Some(stranger) = strangers.first() {
-            finish.locked_out(report::stranger(stranger));
-            self.alone_until = Some(now.after_us(LOOK_AGAIN_US));
-        } else {
-            self.join(now);
-        }
-    }
-
-    /// A piped program's lines are read from now on.
-    fn join(&mut self, now: Time) {
-        self.alone_until = None;
-        let Some(finish) = &mut self.finish else { return };
-        finish.ring(now);
-        if let Err(error) = self.console.read_from_now(self.view.prompt()) {
-            // Without a thread to read it, the input is as good as unreadable.
-            finish.input_ended(now);
-            self.tally.unreadable();
-            self.view.alarm(&format!("the input cannot be read: {error}"));
-        }
     }
 
     fn signal(&mut self, signal: HostSignal, life: &Life) {
