@@ -118,6 +118,7 @@ impl World {
 
     /// All links work.
     pub(super) fn mend(&mut self) {
+        self.keep_heal();
         self.cut.clear();
         self.multicast_cut.clear();
         self.clogged.clear();

@@ -8,7 +8,7 @@ use rand::RngExt;
 use super::check::Broken;
 use super::merging;
 use super::plan::Plan;
-use super::world::{Weather, World};
+use super::world::{Happened, Weather, World};
 use crate::node::face::Command;
 use crate::wire::seal::key::{GroupKey, Keys};
 use crate::words::{NodeId, Time};
@@ -55,16 +55,30 @@ pub fn run(seed: u64, traced: bool) -> Report {
 /// Runs a plan. An assertion of the core that fails is a broken promise like any other.
 pub fn run_plan(plan: &Plan, traced: bool) -> Report {
     let mut world = world(plan, traced);
-    let outcome = catch_unwind(AssertUnwindSafe(|| story(&mut world, plan)));
-    let outcome = outcome.unwrap_or_else(|panic| {
+    let outcome = caught(&mut world, plan);
+    report(world, plan.seed, outcome)
+}
+
+/// Runs a plan and returns, beside the report, what a recording of it keeps. The run is the same as without.
+pub fn record_plan(plan: &Plan, traced: bool) -> (Report, Vec<Happened>) {
+    let mut world = world(plan, traced);
+    world.hooks.happened = Some(Vec::new());
+    let outcome = caught(&mut world, plan);
+    let happened = world.hooks.happened.take().unwrap_or_default();
+    (report(world, plan.seed, outcome), happened)
+}
+
+/// The story, in which an assertion of the core that fails is a broken promise like any other.
+fn caught(world: &mut World, plan: &Plan) -> Result<(), Broken> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| story(world, plan)));
+    outcome.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         Err(format!(
             "an assertion failed: {}",
             text.unwrap_or("it says nothing")
         ))
-    });
-    report(world, plan.seed, outcome)
+    })
 }
 
 fn world(plan: &Plan, traced: bool) -> World {

@@ -47,7 +47,7 @@ mod report;
 mod show;
 mod stage;
 
-use super::world::World;
+use super::world::{Happened, World};
 use command::Command;
 use stage::Stage;
 
@@ -67,7 +67,18 @@ pub struct Failure {
 
 /// Plays a script. Returns its text with the output as it is now; it is equal to `text` if all is as expected.
 pub fn play(text: &str) -> Result<String, Failure> {
+    play_on(&mut Stage::new(), text)
+}
+
+/// Plays a script and returns what a recording of it keeps.
+pub fn record(text: &str) -> Result<Vec<Happened>, Failure> {
     let mut stage = Stage::new();
+    stage.world.hooks.happened = Some(Vec::new());
+    play_on(&mut stage, text)?;
+    Ok(stage.world.hooks.happened.take().unwrap_or_default())
+}
+
+fn play_on(stage: &mut Stage, text: &str) -> Result<String, Failure> {
     let mut lines = text.lines().enumerate().peekable();
     let mut played = String::new();
     while let Some((number, line)) = lines.next() {

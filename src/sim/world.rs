@@ -25,7 +25,8 @@ use crate::words::{NodeId, Time, WallTime};
 use clocks::Clock;
 
 pub use adversary::Adversary;
-pub use hooks::{Ambush, Fate, Hooks, Mischief, Moment, Order, Told};
+pub use clocks::BEGINNING_US;
+pub use hooks::{Ambush, Fate, Happened, Hooks, Mischief, Moment, Order, Told, What};
 
 /// The group all simulated nodes are in.
 pub const GROUP: u32 = 0x726f_6461;
@@ -247,6 +248,7 @@ impl World {
         self.processes.insert(id, process);
         self.adversary.started(id);
         self.tell(|| format!("{id} starts, life {life}"));
+        self.keep_start(id, life > 1);
         self.carry_out(id, actions)
     }
 
@@ -284,6 +286,7 @@ impl World {
             return;
         };
         self.tell(|| format!("{id} crashes"));
+        self.keep(id, What::Crash);
         self.checker.gone(process.node.me());
         let disk = self.disks.get_mut(&id).expect("a node that lived has a disk");
         disk.crash(survivors);
@@ -296,6 +299,7 @@ impl World {
             process.sleeps = true;
             process.slept_at = self.now;
             self.tell(|| format!("{id} sleeps"));
+            self.keep(id, What::Pause);
         }
     }
 
@@ -309,6 +313,7 @@ impl World {
         let undone = std::mem::take(&mut process.undone);
         let slept_at = process.slept_at;
         self.tell(|| format!("{id} wakes"));
+        self.keep(id, What::Resume);
         self.carry_out(id, undone)?;
         if let Some(process) = self.processes.get(&id) {
             let slept_us = self.now.since_us(slept_at);
@@ -356,6 +361,10 @@ impl World {
         self.tell(|| format!("cut between {left:?} and {right:?}"));
         for (a, b) in left.iter().flat_map(|a| right.iter().map(move |b| (*a, *b))) {
             self.cut.extend([(a, b), (b, a)]);
+        }
+        for (side, other) in [(left, right), (right, left)] {
+            side.iter()
+                .for_each(|id| self.keep(*id, What::Cut(other.to_vec())));
         }
     }
 

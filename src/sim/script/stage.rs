@@ -88,6 +88,7 @@ impl Stage {
                 self.each_alive(&[*to], |world, id| world.forge_port_closed(id, *of))
             }
             Command::Heal => {
+                world.keep_heal();
                 world.cut.clear();
                 world.multicast_cut.clear();
                 world.hooks.orders.clear();
@@ -150,7 +151,9 @@ impl Stage {
         if self.world.steps > 0 {
             return Err("the seed comes before anything happens".to_string());
         }
+        let happened = self.world.hooks.happened.take();
         self.world = world(seed);
+        self.world.hooks.happened = happened;
         Ok(())
     }
 

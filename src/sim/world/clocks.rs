@@ -4,7 +4,7 @@ use super::{Coming, World};
 use crate::words::{NodeId, Time};
 
 /// The wall clock when the world begins, µs since 1970.
-const BEGINNING_US: u64 = 1_763_680_000_000_000;
+pub const BEGINNING_US: u64 = 1_763_680_000_000_000;
 /// How many of its µs a clock that neither drifts nor jumps counts in a second, 10⁶ of them.
 const MILLION: i128 = 1_000_000;
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{Broken, World, tell};
 use crate::node::face::{Action, Event, Exit, Notice, Ticket};
-use crate::words::NodeId;
+use crate::words::{Incarnation, NodeId, Time};
 
 /// What a user would have seen.
 #[derive(Clone, Debug)]
@@ -18,6 +18,43 @@ pub enum Told {
     Notice(Notice),
     /// The node ended.
     Exit(Exit),
+}
+
+/// Something of a run that a recording keeps.
+#[derive(Clone, Debug)]
+pub struct Happened {
+    /// When, in simulated time.
+    pub at: Time,
+    /// Where.
+    pub node: NodeId,
+    /// What.
+    pub what: What,
+}
+
+/// What a recording keeps: what the nodes tell, and what is done to them.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A life begins.
+    Start {
+        /// Which one.
+        incarnation: Incarnation,
+        /// What its user calls itself.
+        name: String,
+        /// Whether there was a life before it.
+        again: bool,
+    },
+    /// It told something.
+    Told(Told),
+    /// It is killed.
+    Crash,
+    /// It is stopped in its tracks.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It no longer hears these.
+    Cut(Vec<NodeId>),
+    /// It hears all again.
+    Heal,
 }
 
 /// What happens to a datagram on its way.
@@ -79,6 +116,8 @@ pub struct Ambush {
 pub struct Hooks {
     /// All that was told, in order, if it is kept.
     pub told: Option<Vec<(NodeId, Told)>>,
+    /// All that a recording keeps, in order, if there is to be one.
+    pub happened: Option<Vec<Happened>>,
     /// Mischief to come.
     pub orders: Vec<Order>,
     /// The node to be stopped.
@@ -219,17 +258,47 @@ impl World {
 
     /// Keeps what a user is told.
     pub(super) fn keep_told(&mut self, id: NodeId, action: &Action) {
-        let Some(told) = &mut self.hooks.told else {
+        if self.hooks.told.is_none() && self.hooks.happened.is_none() {
             return;
-        };
-        match action {
-            Action::Notice(notice) => told.push((id, Told::Notice(notice.clone()))),
-            Action::Exit(exit) => told.push((id, Told::Exit(exit.clone()))),
+        }
+        let told = match action {
+            Action::Notice(notice) => Told::Notice(notice.clone()),
+            Action::Exit(exit) => Told::Exit(exit.clone()),
             Action::Multicast(_)
             | Action::Unicast(..)
             | Action::Store(..)
             | Action::Load(..)
-            | Action::Stream(..) => {}
+            | Action::Stream(..) => return,
+        };
+        if let Some(kept) = &mut self.hooks.told {
+            kept.push((id, told.clone()));
+        }
+        self.keep(id, What::Told(told));
+    }
+
+    /// Keeps something for the recording, if there is one.
+    pub(super) fn keep(&mut self, node: NodeId, what: What) {
+        let at = self.now;
+        if let Some(happened) = &mut self.hooks.happened {
+            happened.push(Happened { at, node, what });
+        }
+    }
+
+    /// Keeps the beginning of a life.
+    pub(super) fn keep_start(&mut self, id: NodeId, again: bool) {
+        let me = self.processes[&id].node.me();
+        let start = What::Start {
+            incarnation: me.incarnation,
+            name: format!("n{}", me.id),
+            again,
+        };
+        self.keep(id, start);
+    }
+
+    /// All links work again, as the nodes that live will notice.
+    pub fn keep_heal(&mut self) {
+        if !self.cut.is_empty() || !self.multicast_cut.is_empty() {
+            self.alive().into_iter().for_each(|id| self.keep(id, What::Heal));
         }
     }
 
