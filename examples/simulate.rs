@@ -1,14 +1,17 @@
 //! Runs seeds of the simulator: `simulate --seeds 1..2001` on all cores; one with its trace: `simulate --seed 7
 //! --trace`; a failing one made smaller: `simulate --seed 7 --shrink`; large rings in calm weather, measured in simulated
-//! time: `simulate --scale 3,16,64,200`.
+//! time: `simulate --scale 3,16,64,200`. What the nodes of a seed or of a script tell, as a recording for `node
+//! replay`: `simulate --seed 7 --record FILE`, `simulate --script tests/scenarios/calm_ring.txt --record FILE`.
 #![allow(
     clippy::disallowed_methods,
     reason = "a program that measures how long it takes, and writes failures to a file"
 )]
 
+mod recorded;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,10 +19,12 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use roda::bugs::Bug;
 use roda::sim::plan::{Mask, Plan};
-use roda::sim::run::{Report, run_plan};
+use roda::sim::run::{Report, record_plan, run_plan};
 use roda::sim::scale::{self, Scale};
+use roda::sim::script;
 use roda::sim::shrink::shrink;
 use roda::sim::throughput::{self, Throughput};
+use roda::sim::world::Happened;
 use roda::words::NodeId;
 
 /// Runs the simulator over seeds, on all cores.
@@ -34,6 +39,12 @@ struct Options {
     /// Tell the run in words.
     #[arg(long, requires = "seed")]
     trace: bool,
+    /// Write what all nodes tell to this file, as a recording.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Play this script instead of a seed, and record it.
+    #[arg(long, value_name = "FILE", requires = "record", conflicts_with = "seed")]
+    script: Option<PathBuf>,
     /// Make the failing run smaller, and say how to run what is left.
     #[arg(long, requires = "seed")]
     shrink: bool,
@@ -198,7 +209,11 @@ fn main() {
     if !options.scale.is_empty() {
         return measure_scale(&options);
     }
+    if let Some(script) = &options.script {
+        return record_script(script, &options);
+    }
     match options.seed {
+        None if options.record.is_some() => usage("--record needs --seed or --script"),
         Some(seed) if options.shrink => make_smaller(seed, &options),
         Some(seed) => run_one(seed, &options),
         None => run_all(&options),
@@ -241,7 +256,15 @@ fn scale_row(scale: &Scale, load: &Throughput, took_s: f64) -> serde_json::Value
 
 /// Runs one seed and ends the process with its verdict.
 fn run_one(seed: u64, options: &Options) {
-    let report = run_plan(&Plan::masked(seed, &options.mask()), options.trace);
+    let plan = Plan::masked(seed, &options.mask());
+    let report = match &options.record {
+        Some(path) => {
+            let (report, happened) = record_plan(&plan, options.trace);
+            write_recording(path, &happened);
+            report
+        }
+        None => run_plan(&plan, options.trace),
+    };
     let mut out = std::io::stdout().lock();
     let told = report.trace.iter().try_for_each(|line| writeln!(out, "{line}"));
     if told.is_err() {
@@ -258,6 +281,36 @@ fn run_one(seed: u64, options: &Options) {
             report.fingerprint
         ),
     }
+}
+
+/// Plays a script and records it.
+fn record_script(script: &Path, options: &Options) {
+    let text = std::fs::read_to_string(script).unwrap_or_else(|error| {
+        usage(&format!("{}: {error}", script.display()));
+    });
+    match (script::record(&text), &options.record) {
+        (Ok(happened), Some(path)) => write_recording(path, &happened),
+        (Ok(_), None) => {}
+        (Err(failure), _) => {
+            println!("{}:{}: {}", script.display(), failure.line, failure.reason);
+            std::process::exit(1);
+        }
+    }
+}
+
+fn write_recording(path: &Path, happened: &[Happened]) {
+    let text = recorded::recording(happened);
+    if let Err(error) = std::fs::write(path, &text) {
+        eprintln!("cannot write {}: {error}", path.display());
+        std::process::exit(1);
+    }
+    println!("{} events are in {}", text.lines().count(), path.display());
+}
+
+/// Ends the process for a wrong command line.
+fn usage(what: &str) -> ! {
+    eprintln!("{what}");
+    std::process::exit(2);
 }
 
 /// Makes the run of a seed smaller.
