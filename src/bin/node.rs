@@ -1,5 +1,6 @@
 //! `node`: chats on the ring, shows the whole story with `node demo`, makes a group key with `node keygen`, measures
-//! a ring with `node bench`, or finds out with `node doctor` why nobody is visible.
+//! a ring with `node bench`, finds out with `node doctor` why nobody is visible, or shows once more what was recorded with
+//! `node replay`.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use std::process::ExitCode;
 use roda::host::cli::{self, Invocation};
 use roda::host::exit::Code;
 use roda::host::terminal::visible;
-use roda::host::{bench, demo, doctor, keys, run};
+use roda::host::{bench, demo, doctor, keys, replay, run};
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Keygen(file)) => keygen(&file).into(),
         Ok(Invocation::Bench(options)) => bench::run(&options).into(),
         Ok(Invocation::Doctor(options)) => doctor::run(options).into(),
+        Ok(Invocation::Replay(options)) => replay::run(&options).into(),
         Err(error) => error.exit(),
     }
 }

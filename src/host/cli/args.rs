@@ -25,6 +25,7 @@ Examples:
   node --id 1 --restore 4 --recover none look at the state of checkpoint 4
   node bench --local 3                   how fast three members on this machine are
   node doctor --id 1                     nobody there? what is wrong, and what to do
+  node replay a.jsonl --svg a.svg        what was recorded, as a picture
 ";
 
 /// The shortest token timeout: below it, scheduling alone looks like a dead node.
@@ -172,6 +173,8 @@ enum Verb {
     Bench(super::bench::BenchArgs),
     /// Find out why others are not visible, and say what to do; takes up to five seconds and changes nothing
     Doctor(super::doctor::DoctorArgs),
+    /// Replay recordings: in words, as a space-time diagram, or as a log for ShiViz
+    Replay(super::replay::ReplayArgs),
 }
 
 /// `--recover` as written.
@@ -216,6 +219,7 @@ impl Args {
             Some(Verb::Keygen { file }) => return Ok(Invocation::Keygen(file)),
             Some(Verb::Bench(args)) => return args.into_options().map(Invocation::Bench),
             Some(Verb::Doctor(args)) => return Ok(Invocation::Doctor(args.into_options())),
+            Some(Verb::Replay(args)) => return args.into_options().map(Invocation::Replay),
             None => {}
         }
         let id = self.id.ok_or(

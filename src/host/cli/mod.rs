@@ -8,6 +8,7 @@ mod args;
 mod bench;
 mod doctor;
 pub mod duration;
+mod replay;
 
 use std::ffi::OsString;
 use std::net::SocketAddrV4;
@@ -19,6 +20,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::host::bench::BenchOptions;
 use crate::host::doctor::DoctorOptions;
 use crate::host::exit;
+use crate::host::replay::ReplayOptions;
 use crate::host::terminal::Level;
 use crate::host::web::WebOptions;
 use crate::node::face::RecoverLevel;
@@ -29,7 +31,7 @@ use args::Args;
 pub use args::group;
 
 /// What the user wants of `node`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Invocation {
     /// Chat.
     Node(Box<NodeOptions>),
@@ -41,6 +43,8 @@ pub enum Invocation {
     Bench(BenchOptions),
     /// Find out why nobody is visible.
     Doctor(DoctorOptions),
+    /// Show what was recorded.
+    Replay(ReplayOptions),
 }
 
 /// How the demo is to run.

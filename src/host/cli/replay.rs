@@ -1,0 +1,73 @@
+//! The words of `node replay`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::duration::{self, DurationUs};
+use crate::host::replay::{ReplayOptions, Speed};
+
+/// The slowest and the fastest speed.
+const SPEEDS: std::ops::RangeInclusive<f64> = 0.1..=100.0;
+/// The narrowest and the widest picture, in pixels.
+const WIDTHS: std::ops::RangeInclusive<i64> = 400..=20_000;
+
+/// What `node replay` accepts.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Recordings, made with --record: one of a node, or those of several nodes of one ring
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Write a log with vector clocks for ShiViz; - for stdout
+    #[arg(long, value_name = "OUT.log")]
+    shiviz: Option<PathBuf>,
+    /// Write a space-time diagram; - for stdout
+    #[arg(long, value_name = "OUT.svg")]
+    svg: Option<PathBuf>,
+    /// Begin so long after the first event
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "0")]
+    from: DurationUs,
+    /// End so long after the first event [default: with the last one]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    to: Option<DurationUs>,
+    /// How wide the diagram is, in pixels
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(WIDTHS), default_value = "1400")]
+    width: u32,
+    /// On a terminal: how many times as fast as it happened, 0.1 to 100, or step for one event at a time
+    #[arg(long, value_name = "TIMES|step", value_parser = speed, default_value = "1")]
+    speed: Speed,
+    /// Tell only events of these types, as in docs/EVENTS.md
+    #[arg(long, value_name = "TYPE,...", value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+impl ReplayArgs {
+    /// The typed options.
+    pub fn into_options(self) -> Result<ReplayOptions, String> {
+        let (from_us, to_us) = (self.from.0, self.to.map(|to| to.0));
+        if let Some(to_us) = to_us.filter(|to_us| *to_us < from_us) {
+            let (from, to) = (duration::show(from_us), duration::show(to_us));
+            return Err(format!("--from {from} is after --to {to}; turn them round"));
+        }
+        Ok(ReplayOptions {
+            files: self.files,
+            shiviz: self.shiviz,
+            svg: self.svg,
+            from_us,
+            to_us,
+            width: self.width,
+            speed: self.speed,
+            only: self.only,
+        })
+    }
+}
+
+fn speed(text: &str) -> Result<Speed, String> {
+    if text == "step" {
+        return Ok(Speed::Step);
+    }
+    match text.parse::<f64>() {
+        Ok(times) if SPEEDS.contains(&times) => Ok(Speed::Times(times)),
+        _ => Err(format!("{text:?} is no speed; write 0.1 to 100, or step")),
+    }
+}

@@ -1,0 +1,330 @@
+//! An event as a recording has it: types of their own, apart from what the core tells today.
+//!
+//! A recording outlives the program that wrote it. What is optional here is what older or quieter recordings lack; what
+//! is not known is kept as [`Told::Other`] and skipped by all who do not care.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::host::events::VERSION;
+use crate::words::{MessageId, Position, RingId, Seq};
+
+/// What every event begins with.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The version of the format.
+    pub v: u64,
+    /// The event's type.
+    pub kind: String,
+    /// When it was told, by the wall clock.
+    pub at: Option<String>,
+    /// The stream's counter.
+    pub n: Option<u64>,
+    /// Who told it.
+    pub node: Option<u16>,
+    /// On the teller's own clock.
+    pub us: Option<u64>,
+}
+
+impl Head {
+    /// A head for words that do not need one.
+    pub fn plain() -> Head {
+        Head {
+            v: VERSION,
+            kind: String::new(),
+            at: None,
+            n: None,
+            node: None,
+            us: None,
+        }
+    }
+}
+
+/// Why a line is no event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoEvent {
+    /// It is not what an event looks like; how.
+    Damaged(String),
+    /// It is of a version that this program does not know.
+    Newer(u64),
+}
+
+/// A member as the event of its ring names it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct MemberTold {
+    /// The node.
+    pub id: u16,
+    /// What it calls itself.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// A ring that members of a new one come from.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct CameFrom {
+    /// That ring; null for those that were in none.
+    #[serde(default, deserialize_with = "maybe_spelled")]
+    pub ring: Option<RingId>,
+    /// Who comes from it.
+    #[serde(default)]
+    pub members: Vec<u16>,
+}
+
+/// What an event tells, beyond its head.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[allow(
+    missing_docs,
+    reason = "docs/EVENTS.md describes every field under the same name"
+)]
+pub enum Told {
+    Start {
+        id: u16,
+        #[serde(default, deserialize_with = "spelled")]
+        incarnation: u64,
+        #[serde(default)]
+        name: String,
+    },
+    Story {
+        #[serde(default)]
+        fresh: bool,
+        #[serde(default)]
+        checkpoint: Option<u64>,
+        #[serde(default)]
+        held: u64,
+        #[serde(default)]
+        rolled_back: u64,
+        #[serde(default)]
+        recovered_own: u64,
+    },
+    Pending {
+        #[serde(deserialize_with = "spelled")]
+        id: MessageId,
+        #[serde(default)]
+        text: String,
+    },
+    Stamped {
+        #[serde(deserialize_with = "spelled")]
+        id: MessageId,
+        #[serde(deserialize_with = "spelled")]
+        ring: RingId,
+        seq: u64,
+        #[serde(default)]
+        hop: u64,
+    },
+    Message {
+        #[serde(deserialize_with = "spelled")]
+        id: MessageId,
+        #[serde(deserialize_with = "spelled")]
+        ring: RingId,
+        seq: u64,
+        #[serde(default)]
+        name: String,
+        #[serde(default)]
+        text: String,
+        #[serde(default)]
+        late: bool,
+    },
+    Written {
+        #[serde(deserialize_with = "spelled")]
+        id: MessageId,
+        #[serde(deserialize_with = "spelled")]
+        ring: RingId,
+        seq: u64,
+    },
+    Held {
+        #[serde(deserialize_with = "spelled")]
+        id: MessageId,
+        seq: u64,
+        k: u64,
+        n: u64,
+    },
+    Request {},
+    Grant {
+        hop: u64,
+        #[serde(default, deserialize_with = "maybe_spelled")]
+        ring: Option<RingId>,
+    },
+    Pass {
+        hop: u64,
+        to: u16,
+        #[serde(default, deserialize_with = "maybe_spelled")]
+        ring: Option<RingId>,
+    },
+    Rest {
+        hop: u64,
+        #[serde(deserialize_with = "spelled")]
+        ring: RingId,
+    },
+    Wake {
+        hop: u64,
+        #[serde(deserialize_with = "spelled")]
+        ring: RingId,
+        #[serde(default)]
+        by: Option<u16>,
+    },
+    Token {
+        hop: u64,
+        #[serde(deserialize_with = "spelled")]
+        ring: RingId,
+        #[serde(default)]
+        high: u64,
+    },
+    Gathering {
+        #[serde(default)]
+        reason: String,
+    },
+    Ring {
+        #[serde(deserialize_with = "spelled")]
+        ring: RingId,
+        members: Vec<MemberTold>,
+        #[serde(default)]
+        joined: Vec<u16>,
+        #[serde(default)]
+        left: Vec<u16>,
+        #[serde(default)]
+        first: u64,
+        #[serde(default)]
+        came_from: Vec<CameFrom>,
+    },
+    Fenced {
+        from: u16,
+    },
+    Woke {
+        away_us: u64,
+    },
+    Asked {
+        #[serde(deserialize_with = "spelled")]
+        ring: RingId,
+        from_seq: u64,
+        to_seq: u64,
+        by: u16,
+    },
+    Resent {
+        #[serde(deserialize_with = "spelled")]
+        ring: RingId,
+        seq: u64,
+        #[serde(default)]
+        to: Option<u16>,
+    },
+    Repaired {
+        #[serde(deserialize_with = "spelled")]
+        ring: RingId,
+        seq: u64,
+        from: u16,
+    },
+    Checkpointed {
+        #[serde(default)]
+        number: Option<u64>,
+    },
+    CaughtUp {
+        peer: u16,
+        received: u64,
+    },
+    Reconciled {
+        records: u64,
+    },
+    DiskFull {
+        #[serde(default)]
+        reason: String,
+    },
+    DiskRoom {},
+    Lab {
+        what: String,
+        #[serde(default)]
+        by: Option<u16>,
+        on: u16,
+        state: String,
+        #[serde(default)]
+        from: Vec<u16>,
+    },
+    Lost {
+        count: u64,
+    },
+    Warning {
+        #[serde(default)]
+        text: String,
+    },
+    Exit {
+        code: u64,
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// What has no words of its own here.
+    #[serde(other)]
+    Other,
+}
+
+/// Reads a line.
+pub fn read(line: &[u8]) -> Result<(Head, Told), NoEvent> {
+    let damaged = |error: serde_json::Error| NoEvent::Damaged(error.to_string());
+    let value: Value = serde_json::from_slice(line).map_err(damaged)?;
+    let head = head(&value, line)?;
+    match head.v {
+        VERSION => {}
+        newer if newer > VERSION => return Err(NoEvent::Newer(newer)),
+        never => return Err(NoEvent::Damaged(format!("there was never a version {never}"))),
+    }
+    let told = serde_json::from_value(value).map_err(damaged)?;
+    Ok((head, told))
+}
+
+fn head(value: &Value, line: &[u8]) -> Result<Head, NoEvent> {
+    let number = |key: &str| value.get(key).and_then(Value::as_u64);
+    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_string);
+    let lacks = |key: &str| NoEvent::Damaged(format!("it has no `{key}`"));
+    let kind = text("type").ok_or_else(|| lacks("type"))?;
+    // `held` has an `n` of its own, which stands behind: how many members its ring has.
+    let n = if kind == "held" {
+        first_number(line, b"\"n\":")
+    } else {
+        number("n")
+    };
+    Ok(Head {
+        v: number("v").ok_or_else(|| lacks("v"))?,
+        kind,
+        at: text("at"),
+        n: n.filter(|_| value.get("us").is_some()),
+        node: number("node").and_then(|node| u16::try_from(node).ok()),
+        us: number("us"),
+    })
+}
+
+/// The number behind the first of these keys.
+fn first_number(line: &[u8], key: &[u8]) -> Option<u64> {
+    let behind = &line[memchr::memmem::find(line, key)? + key.len()..];
+    let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&behind[..digits]).ok()?.parse().ok()
+}
+
+/// Where a message stands.
+pub fn position(ring: RingId, seq: u64) -> Position {
+    let seq = Seq(seq);
+    Position { ring, seq }
+}
+
+/// A word that is written as a string.
+fn spelled<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+    T::Err: Display,
+{
+    let text = String::deserialize(from)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
+
+/// The same, or null.
+fn maybe_spelled<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+    T::Err: Display,
+{
+    let text: Option<String> = Option::deserialize(from)?;
+    text.map(|text| text.parse().map_err(serde::de::Error::custom))
+        .transpose()
+}
