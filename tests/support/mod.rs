@@ -439,11 +439,14 @@ pub fn members(ring: &Value) -> Vec<u16> {
         .collect()
 }
 
-/// A command with pipes to it, and without the log level and the key of whoever runs the tests.
+/// A command with pipes to it, and without the log level, the language and the settings of whoever runs the tests.
 pub fn piped(mut command: Command) -> Command {
+    roda::host::cli::without_settings(&mut command);
+    for name in ["LC_ALL", "LC_MESSAGES", "LANG"] {
+        command.env_remove(name);
+    }
     command
         .env_remove("RUST_LOG")
-        .env_remove("RODA_KEY_FILE")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

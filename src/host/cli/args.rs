@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::duration::{self, DurationUs, RangeUs};
-use super::{DemoOptions, Invocation, NodeOptions, Wait, is_sane_name};
+use super::{DemoOptions, Invocation, NodeOptions, Wait, is_sane_name, pages};
 use crate::host::terminal::Level;
 use crate::host::web::WebOptions;
 use crate::node::face::RecoverLevel;
@@ -26,6 +26,9 @@ Examples:
   node bench --local 3                   how fast three members on this machine are
   node doctor --id 1                     nobody there? what is wrong, and what to do
   node replay a.jsonl --svg a.svg        what was recorded, as a picture
+
+Each flag of the chat can also be given by the environment (--data-dir as RODA_DATA_DIR) or by a roda.toml
+(data-dir = \"...\"); a flag goes before the environment, that before the file. `node config --show` tells.
 ";
 
 /// The shortest token timeout: below it, scheduling alone looks like a dead node.
@@ -53,6 +56,13 @@ pub struct Args {
     #[command(subcommand)]
     verb: Option<Verb>,
 
+    #[command(flatten)]
+    chat: Chat,
+}
+
+/// What a node that chats can be told: by flags, by the environment, or in a `roda.toml` (see [`super::config`]).
+#[derive(Debug, clap::Args)]
+pub struct Chat {
     /// This node's number, 1 to 65535, different from all others in the group
     #[arg(long, value_name = "N", value_parser = id, help_heading = WHO)]
     id: Option<NodeId>,
@@ -144,6 +154,9 @@ pub struct Args {
     /// Tell nothing of the protocol
     #[arg(short, long, help_heading = OUTPUT)]
     quiet: bool,
+    /// File with values for these flags [default: ./roda.toml, else roda/roda.toml in $XDG_CONFIG_HOME]; none for none
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    config: Option<PathBuf>,
 }
 
 /// What else `node` can do.
@@ -175,6 +188,24 @@ enum Verb {
     Doctor(super::doctor::DoctorArgs),
     /// Replay recordings: in words, as a space-time diagram, or as a log for ShiViz
     Replay(super::replay::ReplayArgs),
+    /// Say which roda.toml is read; with --show every value, and where it comes from
+    Config {
+        /// Print each value with its origin: flag, environment, file and line, or default
+        #[arg(long)]
+        show: bool,
+        #[command(flatten)]
+        chat: Box<Chat>,
+    },
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each command into a folder
+    Man {
+        /// The folder
+        dir: Option<PathBuf>,
+    },
 }
 
 /// `--recover` as written.
@@ -220,15 +251,23 @@ impl Args {
             Some(Verb::Bench(args)) => return args.into_options().map(Invocation::Bench),
             Some(Verb::Doctor(args)) => return Ok(Invocation::Doctor(args.into_options())),
             Some(Verb::Replay(args)) => return args.into_options().map(Invocation::Replay),
+            Some(Verb::Config { show, chat }) => {
+                unreachable!("answered from what clap matched: --show {show}, {chat:?}")
+            }
+            Some(Verb::Completions { shell }) => return Ok(Invocation::Print(pages::completions(shell))),
+            Some(Verb::Man { dir: None }) => return Ok(Invocation::Print(pages::manual())),
+            Some(Verb::Man { dir: Some(dir) }) => return Ok(Invocation::Manual(dir)),
             None => {}
         }
-        let id = self.id.ok_or(
+        let id = self.chat.id.ok_or(
             "which node is this? Say `node --id 1` to chat (others take --id 2, --id 3 ...), \
              or `node demo` to see the whole story",
         )?;
-        Ok(Invocation::Node(Box::new(self.into_options(id))))
+        Ok(Invocation::Node(Box::new(self.chat.into_options(id))))
     }
+}
 
+impl Chat {
     fn into_options(self, id: NodeId) -> NodeOptions {
         let level = self.level();
         NodeOptions {

@@ -6,8 +6,10 @@
 
 mod args;
 mod bench;
+mod config;
 mod doctor;
 pub mod duration;
+pub mod pages;
 mod replay;
 
 use std::ffi::OsString;
@@ -27,6 +29,7 @@ use crate::node::face::RecoverLevel;
 use crate::replica::content::NAME_BYTES_MAX;
 use crate::words::NodeId;
 use args::Args;
+use config::{FromFile, Places};
 
 pub use args::group;
 
@@ -45,6 +48,10 @@ pub enum Invocation {
     Doctor(DoctorOptions),
     /// Show what was recorded.
     Replay(ReplayOptions),
+    /// Print this.
+    Print(Vec<u8>),
+    /// Write the manual pages into this folder.
+    Manual(PathBuf),
 }
 
 /// How the demo is to run.
@@ -158,15 +165,50 @@ impl NodeOptions {
     }
 }
 
-/// Reads the command line, the program's own name first. An error prints itself, or the help that was asked
-/// for, with `exit()`.
+/// Reads the command line, the program's own name first, with what the environment and a `roda.toml` add to it. An
+/// error prints itself, or the help that was asked for, with `exit()`.
+pub fn read<I, T>(words: I) -> Result<Invocation, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString>,
+{
+    understand(
+        words.into_iter().map(Into::into).collect(),
+        Some(&Places::of_process()),
+    )
+}
+
+/// The same from the words alone: no file is looked for, and of the environment only the key file counts.
 pub fn parse<I, T>(words: I) -> Result<Invocation, clap::Error>
 where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
+    understand(words.into_iter().map(Into::into).collect(), None)
+}
+
+/// Makes a command of `node` that takes nothing from the settings of whoever starts it: no variable, no `roda.toml`.
+pub fn without_settings(command: &mut std::process::Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| config::is_setting(name)) {
+        command.env_remove(name);
+    }
+    command.env("RODA_CONFIG", config::NO_FILE);
+}
+
+/// Reads words, and what stands in these places besides.
+fn understand(mut words: Vec<OsString>, places: Option<&Places>) -> Result<Invocation, clap::Error> {
     let mut command = Args::command().after_long_help(after_help());
+    let mut from_file = FromFile::default();
+    if let Some(places) = places {
+        command = config::with_environment(command);
+        from_file = config::look(&command, &words, places)?;
+        from_file.insert_into(&mut words);
+    }
     let matches = command.try_get_matches_from_mut(words)?;
+    if let Some(("config", asked)) = matches.subcommand() {
+        let text = config::told(&command, asked, &from_file);
+        return Ok(Invocation::Print(text.into_bytes()));
+    }
     let args = Args::from_arg_matches(&matches)?;
     args.into_invocation()
         .map_err(|why| command.error(ErrorKind::ValueValidation, why))

@@ -21,6 +21,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::host::cli;
 use crate::host::clock;
 use crate::host::folder::Folder;
 use crate::host::terminal::visible;
@@ -164,11 +165,11 @@ impl Stage {
             .args(words)
             // The log is for finding out what went wrong, not for what the user's shell is set to.
             .env_remove("RUST_LOG")
-            .env_remove("RODA_KEY_FILE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             .process_group(0);
+        cli::without_settings(&mut command);
         Ok(command)
     }
 
