@@ -9,6 +9,7 @@ use roda::host::chaos::ChaosPlan;
 use roda::host::cli::{self, duration};
 use roda::host::terminal::command::{self, Typed};
 use roda::host::terminal::complete::{Words, complete};
+use roda::host::terminal::lang::Voice;
 use roda::host::terminal::visible;
 
 /// The longest of a day, in microseconds.
@@ -39,7 +40,10 @@ fn texts(text: &str) {
         Typed::Nothing => assert!(text.trim().is_empty()),
         Typed::Say(said) => assert!(text.ends_with(&said) && !said.is_empty()),
         Typed::Slash(_) => assert!(text.starts_with('/')),
-        Typed::Wrong(why) => assert!(!why.is_empty() && !why.contains('\u{1b}'), "{why:?}"),
+        Typed::Wrong(wrong) => {
+            let why = wrong.text(Voice::default());
+            assert!(!why.is_empty() && !why.contains('\u{1b}'), "{why:?}");
+        }
     }
     let words = Words {
         rooms: vec!["geral".into(), "sala".into()],
@@ -76,7 +80,12 @@ fuzz_target!(|data: &[u8]| {
             assert!((1..=200).contains(&bench.members) && bench.size > 0 && bench.secs > 0);
             assert!(bench.id.is_none_or(|id| id.0 > 0) && bench.rate != Some(0));
         }
-        Ok(cli::Invocation::Demo(_) | cli::Invocation::Keygen(_)) => {}
+        Ok(
+            cli::Invocation::Demo(_)
+            | cli::Invocation::Keygen(_)
+            | cli::Invocation::Print(_)
+            | cli::Invocation::Manual(_),
+        ) => {}
         Err(error) => assert!(!error.to_string().is_empty(), "an error says something"),
     }
 });

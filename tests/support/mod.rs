@@ -8,6 +8,7 @@
 pub mod page;
 pub mod pty;
 pub mod table;
+pub mod tmux;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};

@@ -19,6 +19,8 @@ pub struct Person {
     output: Receiver<String>,
     /// All that was shown so far, without escape sequences.
     pub shown: String,
+    /// All that was shown so far, as it came.
+    pub raw: String,
     looked_at: usize,
 }
 
@@ -55,6 +57,7 @@ impl Person {
             keys,
             output,
             shown: String::new(),
+            raw: String::new(),
             looked_at: 0,
         }
     }
@@ -78,10 +81,15 @@ impl Person {
                 return;
             }
             match self.output.recv_deadline(deadline) {
-                Ok(piece) => self.shown.push_str(&piece),
+                Ok(piece) => self.take(&piece),
                 Err(_) => panic!("never saw {part:?} in:\n{}", self.shown),
             }
         }
+    }
+
+    fn take(&mut self, piece: &str) {
+        self.raw.push_str(piece);
+        self.shown.push_str(&plain(piece));
     }
 
     /// Waits for the rest of the line in which something was seen.
@@ -95,7 +103,7 @@ impl Person {
     pub fn ends(&mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
         while let Ok(piece) = self.output.recv_deadline(deadline) {
-            self.shown.push_str(&piece);
+            self.take(&piece);
         }
         assert!(Instant::now() < deadline, "it did not end:\n{}", self.shown);
         self.child.wait().unwrap().code()
@@ -113,7 +121,7 @@ impl Person {
     }
 }
 
-/// Reads what is shown on a thread of its own, without escape sequences.
+/// Reads what is shown on a thread of its own.
 fn pieces_of(mut terminal: File) -> Receiver<String> {
     let (sender, pieces) = unbounded();
     std::thread::Builder::new()
@@ -127,8 +135,7 @@ fn pieces_of(mut terminal: File) -> Receiver<String> {
                     Err(error) => error.valid_up_to(),
                 };
                 let text: Vec<u8> = rest.drain(..whole).collect();
-                let text = plain(&String::from_utf8(text).unwrap());
-                if sender.send(text).is_err() {
+                if sender.send(String::from_utf8(text).unwrap()).is_err() {
                     return;
                 }
             }

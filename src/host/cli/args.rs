@@ -8,6 +8,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use super::duration::{self, DurationUs, RangeUs};
 use super::{DemoOptions, Invocation, NodeOptions, Wait, is_sane_name, pages};
 use crate::host::terminal::Level;
+use crate::host::terminal::lang::Lang;
 use crate::host::web::WebOptions;
 use crate::node::face::RecoverLevel;
 use crate::replica::content::{DEFAULT_ROOM, NAME_BYTES_MAX};
@@ -154,6 +155,15 @@ pub struct Chat {
     /// Tell nothing of the protocol
     #[arg(short, long, help_heading = OUTPUT)]
     quiet: bool,
+    /// The language of the terminal [default: that of LC_ALL, LC_MESSAGES or LANG, else English]
+    #[arg(long, value_enum, help_heading = OUTPUT)]
+    lang: Option<Lang>,
+    /// For screen readers: words instead of signs, no colours, no line that is redrawn
+    #[arg(long, help_heading = OUTPUT)]
+    plain: bool,
+    /// Do not ring the bell when somebody says your name
+    #[arg(long, help_heading = OUTPUT)]
+    no_bell: bool,
     /// File with values for these flags [default: ./roda.toml, else roda/roda.toml in $XDG_CONFIG_HOME]; none for none
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     config: Option<PathBuf>,
@@ -301,6 +311,9 @@ impl Chat {
             wait: self.wait.into(),
             wait_limit_us: self.wait_limit.0,
             level,
+            lang: Lang::choose(self.lang, |name| std::env::var(name).ok()),
+            plain: self.plain,
+            bell: !self.no_bell,
         }
     }
 

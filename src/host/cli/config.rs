@@ -22,7 +22,7 @@ use crate::host::terminal::visible;
 /// How a file is called.
 const FILE_NAME: &str = "roda.toml";
 /// Verbs that take the values of the chat; all others have their own.
-const VERBS: [&str; 1] = ["config"];
+const VERBS: [&str; 2] = ["config", "doctor"];
 /// What `--config` says if no file is to be read.
 pub(super) const NO_FILE: &str = "none";
 /// How the names of all variables begin.
@@ -118,6 +118,16 @@ pub(super) fn is_setting(variable: &OsStr) -> bool {
 
 fn is_switch(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::SetTrue)
+}
+
+/// Whether a flag that takes a value does without it.
+fn takes_none(arg: &Arg) -> bool {
+    arg.get_num_args().is_some_and(|values| values.min_values() == 0)
+}
+
+/// Whether a flag is one that people set.
+fn is_told(arg: &Arg) -> bool {
+    !arg.is_hide_set() && arg.get_long().is_some_and(|long| !NOT_IN_FILES.contains(&long))
 }
 
 /// Reads the file that counts for these words.
@@ -216,9 +226,7 @@ fn entries<'a>(command: &'a Command, file: &Path, text: &str) -> Result<Vec<Entr
 
 /// The flag of a key.
 fn flag<'a>(command: &'a Command, key: &str) -> Result<&'a Arg, String> {
-    let known = command
-        .get_arguments()
-        .filter(|arg| arg.get_long().is_some_and(|long| !NOT_IN_FILES.contains(&long)));
+    let known = command.get_arguments().filter(|arg| is_told(arg));
     let known: Vec<(&str, &Arg)> = known.filter_map(|arg| Some((arg.get_long()?, arg))).collect();
     if let Some((_, arg)) = known.iter().find(|(long, _)| *long == key) {
         return Ok(arg);
@@ -238,7 +246,10 @@ fn flag<'a>(command: &'a Command, key: &str) -> Result<&'a Arg, String> {
 fn word(arg: &Arg, value: &DeValue<'_>) -> Result<Option<OsString>, String> {
     let long = arg.get_long().unwrap_or_default();
     let text = match value {
-        DeValue::Boolean(on) if is_switch(arg) => return Ok(on.then(|| format!("--{long}").into())),
+        // A flag whose value may be left out can be switched on as well.
+        DeValue::Boolean(on) if is_switch(arg) || takes_none(arg) => {
+            return Ok(on.then(|| format!("--{long}").into()));
+        }
         _ if is_switch(arg) => return Err(format!("{long} is true or false, without quotes")),
         DeValue::Boolean(on) => on.to_string(),
         DeValue::String(text) => text.to_string(),
@@ -325,9 +336,7 @@ pub(super) fn told(command: &Command, asked: &ArgMatches, from_file: &FromFile) 
             ),
         };
     }
-    let args = command
-        .get_arguments()
-        .filter(|arg| arg.get_long().is_some_and(|long| !NOT_IN_FILES.contains(&long)));
+    let args = command.get_arguments().filter(|arg| is_told(arg));
     let rows: Vec<(String, String)> = args
         .map(|arg| (value(arg, asked), origin(arg, asked, from_file)))
         .collect();

@@ -24,6 +24,7 @@ use crate::host::doctor::DoctorOptions;
 use crate::host::exit;
 use crate::host::replay::ReplayOptions;
 use crate::host::terminal::Level;
+use crate::host::terminal::lang::{Lang, Voice};
 use crate::host::web::WebOptions;
 use crate::node::face::RecoverLevel;
 use crate::replica::content::NAME_BYTES_MAX;
@@ -133,6 +134,12 @@ pub struct NodeOptions {
     pub wait_limit_us: u64,
     /// How much is told.
     pub level: Level,
+    /// The language of the terminal.
+    pub lang: Lang,
+    /// Whether it speaks in words alone, for who listens.
+    pub plain: bool,
+    /// Whether the bell rings for who is mentioned.
+    pub bell: bool,
 }
 
 impl NodeOptions {
@@ -154,6 +161,14 @@ impl NodeOptions {
         match parse(words.chain([data_dir.into()])) {
             Ok(Invocation::Node(options)) => *options,
             other => unreachable!("these words are in order, and not {other:?}"),
+        }
+    }
+
+    /// How the terminal speaks; beside events it is English, as they are.
+    pub fn voice(&self) -> Voice {
+        Voice {
+            lang: if self.json { Lang::En } else { self.lang },
+            plain: self.plain,
         }
     }
 
@@ -267,7 +282,8 @@ mod tests {
         let options = node(
             "--id 9 --name ana --room sala --group 239.1.2.3:6000 --interface lo --data-dir /d \
              --delay 1s..2s --checkpoint-every 0 --restore 4 --recover own --no-catch-up --token-timeout 1s \
-             --quorum 2 --accelerated --history 0 --chaos drop=5% --seed 7 --json --wait held --wait-limit 1m -v",
+             --quorum 2 --accelerated --history 0 --chaos drop=5% --seed 7 --json --wait held --wait-limit 1m -v \
+             --lang es --plain --no-bell",
         );
         assert_eq!(options.name.as_deref(), Some("ana"));
         assert_eq!(options.room, "sala");
@@ -286,6 +302,10 @@ mod tests {
         assert_eq!(options.chaos.as_deref(), Some("drop=5%"));
         assert_eq!((options.wait, options.wait_limit_us), (Wait::Held, 60_000_000));
         assert_eq!((options.json, options.level), (true, Level::Verbose));
+        assert_eq!(
+            (options.lang, options.plain, options.bell),
+            (Lang::Es, true, false)
+        );
         assert_eq!(node("--id 1 -q").level, Level::Quiet);
     }
 

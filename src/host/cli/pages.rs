@@ -48,7 +48,8 @@ mod tests {
 
     /// The long names of all flags of a command and of its verbs.
     fn flags(command: &Command) -> Vec<String> {
-        let own = command.get_arguments().filter_map(|arg| arg.get_long());
+        let own = command.get_arguments().filter(|arg| !arg.is_hide_set());
+        let own = own.filter_map(|arg| arg.get_long());
         let mut all: Vec<String> = own.map(str::to_string).collect();
         all.extend(command.get_subcommands().flat_map(flags));
         all
@@ -78,7 +79,8 @@ mod tests {
         command.build();
         let page = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         let lacks = |page: &str, command: &Command| {
-            let longs = command.get_arguments().filter_map(|arg| arg.get_long());
+            let longs = command.get_arguments().filter(|arg| !arg.is_hide_set());
+            let longs = longs.filter_map(|arg| arg.get_long());
             let roff = longs.map(|long| format!("\\-\\-{}", long.replace('-', "\\-")));
             roff.filter(|long| !page.contains(long)).collect::<Vec<_>>()
         };

@@ -94,9 +94,7 @@ fn open() -> Result<(Folder, Stage), Failure> {
 
 /// Colours on a terminal, unless they are refused.
 fn style() -> Style {
-    let no_color = std::env::var("NO_COLOR").ok();
-    let term = std::env::var("TERM").ok();
-    Style::choose(io::stdout().is_terminal(), no_color.as_deref(), term.as_deref())
+    Style::choose(io::stdout().is_terminal(), |name| std::env::var(name).ok())
 }
 
 /// Takes the folder away.

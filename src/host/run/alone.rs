@@ -12,6 +12,7 @@ use super::front::Front;
 use crate::host::clock;
 use crate::host::doctor::{self, Cause, Diagnosis, Patient, tell};
 use crate::host::events::{self, Kind};
+use crate::host::terminal::lang::{Voice, say};
 use crate::host::terminal::start::Start;
 use crate::host::terminal::{Level, report};
 use crate::node::face::Stranger;
@@ -101,7 +102,8 @@ impl Front {
             return;
         };
         if let Some(stranger) = strangers.first() {
-            finish.locked_out(report::stranger(stranger));
+            // The reason of an exit is for programs.
+            finish.locked_out(report::stranger(stranger, Voice::default()));
             self.alone_until = Some(now.after_us(LOOK_AGAIN_US));
         } else {
             self.join(now);
@@ -117,7 +119,8 @@ impl Front {
             // Without a thread to read it, the input is as good as unreadable.
             finish.input_ended(now);
             self.tally.unreadable();
-            self.view.alarm(&format!("the input cannot be read: {error}"));
+            let line = say!(self.view.voice(), "input-unreadable", why = error.to_string());
+            self.view.alarm(&line);
         }
     }
 

@@ -18,6 +18,7 @@ use crate::host::signals::HostSignal;
 use crate::host::terminal::clock::Zone;
 use crate::host::terminal::console::{Console, Surface};
 use crate::host::terminal::finish::{Finish, Verdict};
+use crate::host::terminal::lang::say;
 use crate::host::terminal::start::{start_lines, story_lines};
 use crate::host::terminal::view::{Manner, Shown, View};
 use crate::host::terminal::{Level, visible};
@@ -140,7 +141,7 @@ impl Front {
         page: Option<(Feed, Receiver<Asked>)>,
         first_life: Incarnation,
     ) -> Front {
-        let (style, talk_style) = Surface::styles();
+        let (style, talk_style) = Surface::styles(options.plain);
         let for_people = surface != Surface::Pipe;
         let manner = Manner {
             style,
@@ -148,6 +149,9 @@ impl Front {
             zone: Zone::system(),
             level: options.level,
             for_people,
+            voice: options.voice(),
+            // A program that reads lines has no ears.
+            bell: options.bell && for_people,
             late_max: options.history.unwrap_or(0),
         };
         let (feed, asks) = page.map_or((None, never()), |(feed, asks)| (Some(feed), asks));
@@ -191,7 +195,7 @@ impl Front {
     pub(super) fn tell_start(&mut self, found: &Found) {
         self.tell(Kind::Start, |mark| events::start(&found.start, mark));
         if !self.options.json {
-            for line in start_lines(&found.start) {
+            for line in start_lines(&found.start, self.view.voice()) {
                 self.view.talk(Level::Normal, &line);
             }
         }
@@ -203,12 +207,13 @@ impl Front {
         self.said.learn(&found.said);
         self.tell(Kind::Story, |mark| events::story(&found.story, mark));
         if !self.options.json {
-            let lines = story_lines(&found.story, &Zone::system());
+            let lines = story_lines(&found.story, &Zone::system(), self.view.voice());
             self.view.talk(Level::Normal, &lines[0]);
             lines[1..].iter().for_each(|warning| self.view.alarm(warning));
         }
         self.options.name = Some(found.start.name.clone());
         self.alone.begins(&found.start);
+        self.view.call(&found.start.name);
         found.rooms.iter().for_each(|room| self.view.know_room(room));
         self.tell_history(&found.history);
         self.show();
@@ -408,20 +413,21 @@ impl Front {
         match answer {
             Answer::History(records) => self.tell_history(&records),
             Answer::Found(words, records) => {
-                self.view.answer(&[typing::found(&words, records.len())]);
+                let line = typing::found(&words, records.len(), self.view.voice());
+                self.view.answer(&[line]);
                 self.tell_history(&records);
             }
             Answer::Topic(room, written) => match self.view.topic(&room, written) {
                 Some(record) => self.tell_history(&[record]),
                 None => {
                     let room = visible::name(&room);
-                    self.view
-                        .answer(&[format!("{room} has no topic; /topic TEXT gives it one")]);
+                    let line = say!(self.view.voice(), "topic-none", room = room);
+                    self.view.answer(&[line]);
                 }
             },
             Answer::Failed(reason) => self.view.alarm(&visible::line(&reason)),
             Answer::Rollback(preview) if !self.is_leaving() => {
-                let text = restoring::sentence(&preview, self.options.recover);
+                let text = restoring::sentence(&preview, self.options.recover, self.view.voice());
                 self.view.answer(&[text]);
                 self.next = Next::Rollback(preview.number);
                 self.leave(life);
@@ -470,7 +476,10 @@ impl Front {
         match &reason {
             Some(reason) => self.view.alarm(&visible::line(reason)),
             None if self.options.json => {}
-            None => self.view.talk(Level::Normal, "— left; a checkpoint is written"),
+            None => {
+                let line = say!(self.view.voice(), "left");
+                self.view.talk(Level::Normal, &line);
+            }
         }
         self.tell(Kind::Kept, |mark| events::exit(code, reason.as_deref(), mark));
         self.show();

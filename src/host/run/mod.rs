@@ -90,7 +90,7 @@ struct Begun {
 
 /// Opens everything and starts the first life.
 fn begin(mut options: NodeOptions) -> Result<Begun, Failure> {
-    let surface = Surface::of_process(options.json);
+    let surface = Surface::of_process(options.json, options.plain);
     if surface != Surface::Pipe {
         options.history.get_or_insert(HISTORY);
     }
@@ -104,8 +104,9 @@ fn begin(mut options: NodeOptions) -> Result<Begun, Failure> {
         // When full, the front is to wake up already.
         woken.try_send(()).unwrap_or_default();
     });
-    let (style, _) = Surface::styles();
-    let console = Console::open(surface, style, wake.clone()).map_err(Failure::Terminal)?;
+    let (style, _) = Surface::styles(options.plain);
+    let console = Console::open(surface, style, options.voice(), wake.clone());
+    let console = console.map_err(Failure::Terminal)?;
     start_log(&console, options.level);
     let told = door.as_ref().map(|door| (door.link(), door.warnings.clone()));
     let page = door.map(|door| serve_page(door, wake, &found)).transpose()?;

@@ -11,6 +11,7 @@ use crate::host::disk::{Disk, preview_restore};
 use crate::host::events::object::{Object, list};
 use crate::host::events::{self, Mark};
 use crate::host::files::FileError;
+use crate::host::terminal::lang::say;
 use crate::host::terminal::visible;
 use crate::host::web::answer::Denied;
 use crate::host::web::asks::{Ask, Asked, Deed, Replier, Reply, Say, Wanted};
@@ -96,7 +97,8 @@ impl Front {
 
     /// Tells where the page is, at any level: nobody finds it otherwise.
     pub(super) fn tell_page(&mut self, link: &str, warnings: &[String]) {
-        self.view.answer(&[format!("page: {link}")]);
+        let line = say!(self.view.voice(), "page", link = link);
+        self.view.answer(&[line]);
         warnings.iter().for_each(|warning| self.tell_warning(warning));
         self.show();
     }

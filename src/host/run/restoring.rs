@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Write};
 use crate::host::cli::NodeOptions;
 use crate::host::disk::{Preview, preview_restore};
 use crate::host::terminal::console::Surface;
-use crate::host::terminal::start::count;
+use crate::host::terminal::lang::{Voice, say};
 use crate::node::face::RecoverLevel;
 use crate::replica::content::rfc3339;
 
@@ -20,14 +20,16 @@ pub fn agreed(options: &NodeOptions, surface: Surface) -> Result<Option<u64>, Fa
         return Ok(None);
     };
     let preview = preview_restore(&options.data_dir, options.id, number)?;
-    let text = sentence(&preview, options.recover);
+    let voice = options.voice();
+    let text = sentence(&preview, options.recover, voice);
     let mut stderr = io::stderr();
     if surface == Surface::Pipe {
         // A program that asks for it means it.
         writeln!(stderr, "{text}").unwrap_or_default();
         return Ok(Some(number));
     }
-    write!(stderr, "{text}\ngo back to it? [y/N] ").map_err(Failure::Terminal)?;
+    let question = say!(voice, "restore-question");
+    write!(stderr, "{text}\n{question} ").map_err(Failure::Terminal)?;
     let mut answer = String::new();
     io::stdin()
         .lock()
@@ -41,18 +43,20 @@ pub fn agreed(options: &NodeOptions, surface: Surface) -> Result<Option<u64>, Fa
 }
 
 /// What going back discards, and what becomes of it.
-pub fn sentence(preview: &Preview, recover: RecoverLevel) -> String {
+pub fn sentence(preview: &Preview, recover: RecoverLevel, voice: Voice) -> String {
     let then = match recover {
-        RecoverLevel::None => "they stay in the file and are not used in this life (--recover none)",
-        RecoverLevel::Own => "they are then recovered from the own replica (--recover own)",
-        RecoverLevel::Peers => "they are then recovered, from the own replica and from peers",
+        RecoverLevel::None => say!(voice, "restore-none"),
+        RecoverLevel::Own => say!(voice, "restore-own"),
+        RecoverLevel::Peers => say!(voice, "restore-peers"),
     };
-    format!(
-        "checkpoint {} of {} holds {}; going back to it discards {} from the state: {then}",
-        preview.number,
-        rfc3339(preview.time),
-        count(preview.held, "message"),
-        count(preview.discards, "message"),
+    say!(
+        voice,
+        "restore",
+        number = preview.number,
+        time = rfc3339(preview.time),
+        held = preview.held,
+        discards = preview.discards,
+        then = then,
     )
 }
 
@@ -81,9 +85,9 @@ mod tests {
             held: 40,
             discards: 1,
         };
-        let text = sentence(&preview, RecoverLevel::None);
+        let text = sentence(&preview, RecoverLevel::None, Voice::default());
         assert!(text.starts_with("checkpoint 4 of 2025-11-20T23:06:40.482Z holds 40 messages; "));
         assert!(text.contains("discards 1 message from the state: they stay in the file"));
-        assert!(sentence(&preview, RecoverLevel::Peers).ends_with("from peers"));
+        assert!(sentence(&preview, RecoverLevel::Peers, Voice::default()).ends_with("from peers"));
     }
 }

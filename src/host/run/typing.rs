@@ -15,10 +15,10 @@ use crate::host::files::FileError;
 use crate::host::keys;
 use crate::host::terminal::command::{Slash, Typed, help_lines};
 use crate::host::terminal::console::Input;
+use crate::host::terminal::lang::{Voice, say};
 use crate::host::terminal::marked::Marked;
 use crate::host::terminal::piped::PipedLine;
 use crate::host::terminal::report::Question;
-use crate::host::terminal::start::count;
 use crate::host::terminal::{Level, visible};
 use crate::node::face::Command;
 use crate::replica::Record;
@@ -36,12 +36,12 @@ const HISTORY_MAX: usize = 10_000;
 const SEARCH_MAX: usize = 50;
 
 /// What to say above messages that were looked for.
-pub(super) fn found(words: &str, messages: usize) -> String {
+pub(super) fn found(words: &str, messages: usize, voice: Voice) -> String {
     let words = visible::line(words);
     match messages {
-        0 => format!("no message found for {words}"),
-        SEARCH_MAX => format!("the last {SEARCH_MAX} messages found for {words}, newest last"),
-        some => format!("{} found for {words}, newest last", count(some as u64, "message")),
+        0 => say!(voice, "found-none", words = words),
+        SEARCH_MAX => say!(voice, "found-many", count = SEARCH_MAX, words = words),
+        some => say!(voice, "found", count = some, words = words),
     }
 }
 
@@ -72,7 +72,8 @@ impl Front {
             },
             Input::Interrupt => {
                 self.interrupted = true;
-                self.view.talk(Level::Normal, "leaving; Ctrl-C once more forces");
+                let line = say!(self.view.voice(), "leaving");
+                self.view.talk(Level::Normal, &line);
                 self.leave(life);
             }
             Input::Suspend => {
@@ -92,7 +93,7 @@ impl Front {
         match typed {
             Typed::Nothing => {}
             Typed::Say(text) => self.say(self.view.room().to_string(), text, life),
-            Typed::Wrong(text) => self.view.answer(&[text]),
+            Typed::Wrong(wrong) => self.view.answer(&[wrong.text(self.view.voice())]),
             Typed::Slash(slash) => self.slash(slash, life),
         }
     }
@@ -108,7 +109,8 @@ impl Front {
                 self.tally.unreadable();
                 self.console.settled();
                 self.tell(Kind::Kept, |mark| events::line_refused(number, &reason, mark));
-                self.view.alarm(&format!("line {number} not said: {reason}"));
+                let line = say!(self.view.voice(), "not-said", number = number, why = reason);
+                self.view.alarm(&line);
             }
         }
     }
@@ -138,19 +140,21 @@ impl Front {
 
     fn slash(&mut self, slash: Slash, life: &Life) {
         match slash {
-            Slash::Help(which) => self.view.answer(&help_lines(which)),
+            Slash::Help(which) => self.view.answer(&help_lines(which, self.view.voice())),
             Slash::Msg { room, text } => self.say(room, text, life),
             Slash::Join(room) => self.view.go_to(&room),
             Slash::Part(room) => self.part(room),
             Slash::Rooms => {
                 let rooms = self.view.rooms().join(", ");
-                self.view.answer(&[format!("rooms: {rooms}")]);
+                let line = say!(self.view.voice(), "rooms", rooms = rooms);
+                self.view.answer(&[line]);
             }
             Slash::Nick(name) => {
                 // A later life of this process, after a rollback, keeps it.
                 self.options.name = Some(name.clone());
-                let shown = visible::name(&name);
-                self.view.answer(&[format!("you are {shown} from now on")]);
+                self.view.call(&name);
+                let line = say!(self.view.voice(), "nick", name = visible::name(&name));
+                self.view.answer(&[line]);
                 life.command(Command::Name(name));
             }
             Slash::Who => self.question(Question::Who, life),
@@ -161,7 +165,7 @@ impl Front {
             Slash::Away(Some(reason)) => self.say_marked(Marked::Away(&reason), life),
             Slash::Away(None) => self.say_marked(Marked::Back, life),
             Slash::Search(words) => self.search(words, life),
-            Slash::History(count) => self.history(count.unwrap_or(HISTORY), life),
+            Slash::History { count, room } => self.history(count.unwrap_or(HISTORY), room, life),
             Slash::Quit => self.leave(life),
             Slash::Ring { verbose } => self.question(Question::Ring { verbose }, life),
             // The core grants half a token timeout at most.
@@ -191,14 +195,15 @@ impl Front {
     /// Reads the key file again; a file that cannot be used changes nothing.
     fn rekey(&mut self, life: &Life) {
         let Some(file) = &self.options.key_file else {
-            let line = "this node was started without a key; start it again with --key-file";
-            return self.view.answer(&[line.to_string()]);
+            let line = say!(self.view.voice(), "no-key-here");
+            return self.view.answer(&[line]);
         };
         match keys::read(file) {
             Ok(keys) => life.command(Command::Rekey(keys)),
             Err(error) => {
-                let line = format!("{error}; the keys stay as they were");
-                self.view.alarm(&visible::line(&line));
+                let why = visible::line(&error.to_string());
+                let line = say!(self.view.voice(), "keys-stay", why = why);
+                self.view.alarm(&line);
             }
         }
     }
@@ -215,8 +220,8 @@ impl Front {
         if room.is_none_or(|room| room == here) {
             self.view.go_to(DEFAULT_ROOM);
         } else {
-            self.view
-                .answer(&[format!("you are in {here}; nothing to leave")]);
+            let line = say!(self.view.voice(), "part-elsewhere", room = visible::name(&here));
+            self.view.answer(&[line]);
         }
     }
 
@@ -234,9 +239,18 @@ impl Front {
         }));
     }
 
-    fn history(&mut self, count: usize, life: &Life) {
+    fn history(&mut self, count: usize, room: Option<String>, life: &Life) {
         let count = count.min(HISTORY_MAX);
-        self.ask(life, move |disk| Ok(Answer::History(disk.last_records(count)?)));
+        let Some(room) = room else {
+            return self.ask(life, move |disk| Ok(Answer::History(disk.last_records(count)?)));
+        };
+        let fits = move |record: &Record| {
+            let content = Content::from_bytes(&record.content);
+            content.is_ok_and(|content| content.room == room)
+        };
+        self.ask(life, move |disk| {
+            Ok(Answer::History(disk.last_records_of(count, fits)?))
+        });
     }
 
     /// Looks for the last messages that have all these words, in any case, in their texts.

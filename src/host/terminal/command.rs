@@ -3,8 +3,7 @@
 //! `//text` says "/text". IRC names come first, Portuguese and Spanish ones mean the same. A name that is not
 //! known is answered with the nearest one, wrong arguments with how the command is used.
 
-use std::fmt::Write as _;
-
+use super::lang::{Voice, say};
 use super::visible;
 use crate::host::cli::{duration, is_sane_name};
 use crate::words::{Epoch, NodeId, Seq};
@@ -18,8 +17,17 @@ pub enum Typed {
     Say(String),
     /// A command.
     Slash(Slash),
-    /// No command: what to tell the user.
-    Wrong(String),
+    /// No command, or not used as it is.
+    Wrong(Wrong),
+}
+
+/// What is wrong with a line that begins with a slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// There is no such command.
+    Unknown(String),
+    /// It is used in another way.
+    Usage(&'static Entry),
 }
 
 /// A slash command with its arguments.
@@ -55,7 +63,12 @@ pub enum Slash {
     /// Show the last messages with these words.
     Search(String),
     /// Show the last messages.
-    History(Option<usize>),
+    History {
+        /// How many; `None` for a screen.
+        count: Option<usize>,
+        /// Of which room; `None` for all.
+        room: Option<String>,
+    },
     /// Leave.
     Quit,
     /// Show the ring.
@@ -87,15 +100,11 @@ pub enum Slash {
     Rekey,
 }
 
-/// A command as listed: its names, its arguments and what it does.
+/// A command as listed: its names. Its arguments and what it does are in the catalogs, as `command-NAME`.
 #[derive(Debug)]
 pub struct Entry {
     /// The name shown first.
     pub name: &'static str,
-    /// Its arguments; those in brackets may be left out.
-    pub arguments: &'static str,
-    /// What it does.
-    pub what: &'static str,
     /// Other names, Portuguese and Spanish among them.
     pub aliases: &'static [&'static str],
     read: fn(&str) -> Option<Slash>,
@@ -103,146 +112,54 @@ pub struct Entry {
 
 /// All commands, in the order of `/help`.
 pub const COMMANDS: [Entry; 22] = [
-    entry(
-        "help",
-        "[COMMAND]",
-        "list the commands",
-        &["ajuda", "ayuda", "h", "?"],
-        help,
-    ),
-    entry(
-        "msg",
-        "ROOM TEXT",
-        "say TEXT in another room",
-        &["m", "dizer", "decir"],
-        msg,
-    ),
-    entry(
-        "join",
-        "ROOM",
-        "go to a room",
-        &["j", "entrar", "unirse"],
-        |rest| word(rest).map(Slash::Join),
-    ),
-    entry(
-        "part",
-        "[ROOM]",
-        "leave a room",
-        &["leave", "deixar", "dejar"],
-        |rest| maybe(rest, word).map(Slash::Part),
-    ),
-    entry("rooms", "", "list the rooms", &["list", "salas"], |rest| {
-        alone(rest, Slash::Rooms)
+    entry("help", &["ajuda", "ayuda", "h", "?"], help),
+    entry("msg", &["m", "dizer", "decir"], msg),
+    entry("join", &["j", "entrar", "unirse"], |rest| {
+        word(rest).map(Slash::Join)
     }),
-    entry(
-        "nick",
-        "NAME",
-        "use another name",
-        &["name", "nome", "apelido", "nombre", "apodo"],
-        nick,
-    ),
-    entry(
-        "who",
-        "",
-        "list who is in the ring",
-        &["names", "quem", "quien", "quién"],
-        |rest| alone(rest, Slash::Who),
-    ),
-    entry(
-        "whois",
-        "NAME|ID",
-        "all that is known of one member",
-        &["quemé", "quiénes"],
-        |rest| some(rest).map(Slash::Whois),
-    ),
-    entry("me", "TEXT", "say what you do", &["eu", "yo"], |rest| {
-        some(rest).map(Slash::Me)
+    entry("part", &["leave", "deixar", "dejar"], |rest| {
+        maybe(rest, word).map(Slash::Part)
     }),
-    entry(
-        "topic",
-        "[TEXT]",
-        "give this room a topic, or show the one it has",
-        &["tema", "assunto", "tópico"],
-        |rest| maybe(rest, some).map(Slash::Topic),
-    ),
-    entry(
-        "away",
-        "[WHY]",
-        "say why you are away; without WHY that you are back",
-        &["ausente", "fora"],
-        |rest| maybe(rest, some).map(Slash::Away),
-    ),
-    entry(
-        "search",
-        "WORDS",
-        "show the last messages that have all these words",
-        &["find", "busca", "buscar", "procurar"],
-        |rest| some(rest).map(Slash::Search),
-    ),
+    entry("rooms", &["list", "salas"], |rest| alone(rest, Slash::Rooms)),
+    entry("nick", &["name", "nome", "apelido", "nombre", "apodo"], nick),
+    entry("who", &["names", "quem", "quien", "quién"], |rest| {
+        alone(rest, Slash::Who)
+    }),
+    entry("whois", &["quemé", "quiénes"], |rest| {
+        some(rest).map(Slash::Whois)
+    }),
+    entry("me", &["eu", "yo"], |rest| some(rest).map(Slash::Me)),
+    entry("topic", &["tema", "assunto", "tópico"], |rest| {
+        maybe(rest, some).map(Slash::Topic)
+    }),
+    entry("away", &["ausente", "fora"], |rest| {
+        maybe(rest, some).map(Slash::Away)
+    }),
+    entry("search", &["find", "busca", "buscar", "procurar"], |rest| {
+        some(rest).map(Slash::Search)
+    }),
     entry(
         "history",
-        "[COUNT]",
-        "show the last messages",
         &["hist", "historico", "histórico", "historial"],
-        |rest| maybe(rest, number).map(|count| Slash::History(count.map(|count| count as usize))),
+        history,
     ),
-    entry(
-        "ring",
-        "[-v]",
-        "show members, holder, epoch and rotation time; -v with counters",
-        &["roda", "anel", "anillo"],
-        ring,
-    ),
-    entry(
-        "token",
-        "[TIME]",
-        "ask for the token and keep it a moment",
-        &["ficha", "testigo"],
-        token,
-    ),
-    entry(
-        "why",
-        "",
-        "what am I waiting for?",
-        &["porque", "porquê", "porqué"],
-        |rest| alone(rest, Slash::Why),
-    ),
-    entry(
-        "trace",
-        "NUMBER",
-        "the life of a message; NUMBER like 42, or 42@5.1 where the network was split",
-        &["rastro", "traza"],
-        trace,
-    ),
-    entry(
-        "checkpoint",
-        "",
-        "write a checkpoint now",
-        &["salvar", "guardar"],
-        |rest| alone(rest, Slash::Checkpoint),
-    ),
-    entry(
-        "rollback",
-        "[NUMBER]",
-        "go back to a checkpoint, the newest if none is named",
-        &["voltar", "volver"],
-        |rest| maybe(rest, number).map(Slash::Rollback),
-    ),
-    entry(
-        "reconcile",
-        "",
-        "make all replicas equal, in canonical order",
-        &["reconciliar"],
-        |rest| alone(rest, Slash::Reconcile),
-    ),
-    entry(
-        "rekey",
-        "",
-        "read the key file again, now",
-        &["chave", "clave"],
-        |rest| alone(rest, Slash::Rekey),
-    ),
-    entry("quit", "", "leave", &["exit", "q", "sair", "salir"], |rest| {
+    entry("ring", &["roda", "anel", "anillo"], ring),
+    entry("token", &["ficha", "testigo"], token),
+    entry("why", &["porque", "porquê", "porqué"], |rest| {
+        alone(rest, Slash::Why)
+    }),
+    entry("trace", &["rastro", "traza"], trace),
+    entry("checkpoint", &["salvar", "guardar"], |rest| {
+        alone(rest, Slash::Checkpoint)
+    }),
+    entry("rollback", &["voltar", "volver"], |rest| {
+        maybe(rest, number).map(Slash::Rollback)
+    }),
+    entry("reconcile", &["reconciliar"], |rest| {
+        alone(rest, Slash::Reconcile)
+    }),
+    entry("rekey", &["chave", "clave"], |rest| alone(rest, Slash::Rekey)),
+    entry("quit", &["exit", "q", "sair", "salir"], |rest| {
         alone(rest, Slash::Quit)
     }),
 ];
@@ -255,18 +172,10 @@ const SUGGESTED_LENGTH_MIN: usize = 3;
 
 const fn entry(
     name: &'static str,
-    arguments: &'static str,
-    what: &'static str,
     aliases: &'static [&'static str],
     read: fn(&str) -> Option<Slash>,
 ) -> Entry {
-    Entry {
-        name,
-        arguments,
-        what,
-        aliases,
-        read,
-    }
+    Entry { name, aliases, read }
 }
 
 /// Reads a line. Only its first line can make it a command.
@@ -282,11 +191,11 @@ pub fn read(line: &str) -> Typed {
     }
     let (name, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let Some(entry) = find(name) else {
-        return Typed::Wrong(unknown(name));
+        return Typed::Wrong(Wrong::Unknown(name.to_string()));
     };
     match (entry.read)(arguments.trim()) {
         Some(slash) => Typed::Slash(slash),
-        None => Typed::Wrong(entry.usage()),
+        None => Typed::Wrong(Wrong::Usage(entry)),
     }
 }
 
@@ -299,17 +208,22 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 }
 
 /// The list of all commands, or one of them explained.
-pub fn help_lines(which: Option<&Entry>) -> Vec<String> {
+pub fn help_lines(which: Option<&Entry>, voice: Voice) -> Vec<String> {
     if let Some(entry) = which {
-        let aliases = entry.aliases.join(" /");
-        return vec![format!("{}; also /{aliases}", entry.usage())];
+        let names = entry.aliases.iter().map(|name| format!("/{name}"));
+        let names = names.collect::<Vec<_>>().join(" ");
+        return vec![say!(voice, "command-also", use = entry.usage(voice), names = names)];
     }
-    let mut lines: Vec<String> = COMMANDS
+    let line = |head: &str, what: &str| match voice.plain {
+        true => format!("{head}: {what}"),
+        false => format!("{head:<20} {what}"),
+    };
+    let entries = COMMANDS
         .iter()
-        .map(|entry| format!("{:<20} {}", entry.head(), entry.what))
-        .collect();
-    lines.push(format!("{:<20} says /text", "//text"));
-    lines
+        .map(|entry| line(&entry.head(voice), &entry.what(voice)));
+    entries
+        .chain([line("//text", &say!(voice, "command-text"))])
+        .collect()
 }
 
 impl PartialEq for Entry {
@@ -326,23 +240,43 @@ impl Entry {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
-    /// Name and arguments.
-    fn head(&self) -> String {
-        format!("/{} {}", self.name, self.arguments)
-            .trim_end()
-            .to_string()
+    /// What it does.
+    fn what(&self, voice: Voice) -> String {
+        voice.say(&format!("command-{}", self.name), &[])
+    }
+
+    /// Name and arguments; those in brackets may be left out.
+    fn head(&self, voice: Voice) -> String {
+        match voice.beside(&format!("command-{}", self.name), "arguments") {
+            Some(arguments) => format!("/{} {arguments}", self.name),
+            None => format!("/{}", self.name),
+        }
     }
 
     /// How it is used, in one line.
-    fn usage(&self) -> String {
-        format!("use: {} - {}", self.head(), self.what)
+    fn usage(&self, voice: Voice) -> String {
+        say!(
+            voice,
+            "command-use",
+            head = self.head(voice),
+            what = self.what(voice)
+        )
+    }
+}
+
+impl Wrong {
+    /// What to tell the user.
+    pub fn text(&self, voice: Voice) -> String {
+        match self {
+            Wrong::Unknown(name) => unknown(name, voice),
+            Wrong::Usage(entry) => entry.usage(voice),
+        }
     }
 }
 
 /// What to say about a name that is no command.
-fn unknown(name: &str) -> String {
+fn unknown(name: &str, voice: Voice) -> String {
     let shown = visible::name(name);
-    let mut text = format!("/{shown} is no command");
     let names = COMMANDS
         .iter()
         .flat_map(Entry::names)
@@ -350,12 +284,11 @@ fn unknown(name: &str) -> String {
     let rated = names.map(|known| (strsim::jaro_winkler(&name.to_lowercase(), known), known));
     let nearest = rated.max_by(|one, other| one.0.total_cmp(&other.0));
     match nearest {
-        Some((alike, known)) if alike >= ALIKE_ENOUGH => write!(text, "; did you mean /{known}?"),
-        _ => write!(text, "; /help lists them"),
+        Some((alike, known)) if alike >= ALIKE_ENOUGH => {
+            say!(voice, "command-unknown-near", name = shown, near = known)
+        }
+        _ => say!(voice, "command-unknown", name = shown),
     }
-    .expect("writing to a string succeeds");
-    write!(text, " (//{shown} says it)").expect("writing to a string succeeds");
-    text
 }
 
 /// Arguments that must be there, as they are.
@@ -396,6 +329,23 @@ fn msg(rest: &str) -> Option<Slash> {
     Some(Slash::Msg {
         room: word(room)?,
         text: some(text.trim_start())?,
+    })
+}
+
+/// A number, a room, or both in this order. A room whose name is a number is written `#42`.
+fn history(rest: &str) -> Option<Slash> {
+    let mut words = rest.split_whitespace().peekable();
+    let count = words.next_if(|first| first.parse::<usize>().is_ok());
+    let room = words
+        .next()
+        .map(|name| word(name))
+        .map_or(Some(None), |room| room.map(Some))?;
+    if words.next().is_some() {
+        return None;
+    }
+    Some(Slash::History {
+        count: count.and_then(|count| count.parse().ok()),
+        room,
     })
 }
 

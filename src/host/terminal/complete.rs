@@ -48,11 +48,17 @@ fn commands(typed: &str) -> Vec<String> {
 fn arguments(before: &str, word: &str, words: &Words) -> Option<Vec<String>> {
     let mut given = before.split_whitespace();
     let command = find(given.next()?.strip_prefix('/')?)?;
-    if given.next().is_some() {
+    // How many messages of history comes before whose.
+    let counted = command.name == "history"
+        && given
+            .clone()
+            .next()
+            .is_some_and(|word| word.parse::<u64>().is_ok());
+    if given.nth(usize::from(counted)).is_some() {
         return None;
     }
     match command.name {
-        "join" | "part" | "msg" => Some(matching(&words.rooms, word, " ")),
+        "join" | "part" | "msg" | "history" => Some(matching(&words.rooms, word, " ")),
         "whois" => Some(matching(&words.people, word, " ")),
         "help" => Some(commands(word.trim_start_matches('/'))),
         _ => None,
@@ -103,6 +109,8 @@ mod tests {
     fn rooms_and_names_are_completed_where_they_belong() {
         assert_eq!(offers("/join g"), (6, vec!["geral ".into()]));
         assert_eq!(offers("/entrar ").1, ["geral ", "sala "]);
+        assert_eq!(offers("/history s").1, ["sala "]);
+        assert_eq!(offers("/history 20 g").1, ["geral "]);
         assert_eq!(offers("/msg sala an").1, ["Ana ", "anabela "]);
         assert_eq!(offers("/whois B").1, ["bob "]);
         assert_eq!(offers("an"), (0, vec!["Ana: ".into(), "anabela: ".into()]));

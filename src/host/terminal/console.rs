@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::command::{self, Typed};
 use super::editor::{self, Prompt};
+use super::lang::Voice;
 use super::mode::SavedMode;
 use super::piped::{Lines, PipedLine};
 use super::screen::{Printer, Screen, TalkWriter};
@@ -77,11 +78,12 @@ pub struct Console {
 }
 
 impl Surface {
-    /// What this process has. The editor needs a terminal on both sides that can move its cursor. With `json` a
-    /// line is plain text wherever it comes from.
-    pub fn of_process(json: bool) -> Surface {
+    /// What this process has. The editor needs a terminal on both sides that can move its cursor, and a user who looks
+    /// at it: one who listens (`plain`) has lines that stay as they are. With `json` a line is plain text wherever it
+    /// comes from.
+    pub fn of_process(json: bool, plain: bool) -> Surface {
         let term = std::env::var("TERM").unwrap_or_default();
-        let able = !["dumb", "cons25", "emacs"].contains(&term.as_str());
+        let able = !plain && !["dumb", "cons25", "emacs"].contains(&term.as_str());
         match (io::stdin().is_terminal(), io::stdout().is_terminal()) {
             _ if json => Surface::Pipe,
             (true, true) if able => Surface::Editor,
@@ -90,11 +92,9 @@ impl Surface {
         }
     }
 
-    /// The colours for stdout and for stderr of this process.
-    pub fn styles() -> (Style, Style) {
-        let no_color = std::env::var("NO_COLOR").ok();
-        let term = std::env::var("TERM").ok();
-        let style = |is_terminal| Style::choose(is_terminal, no_color.as_deref(), term.as_deref());
+    /// The colours for stdout and for stderr of this process; none for who listens.
+    pub fn styles(plain: bool) -> (Style, Style) {
+        let style = |is_terminal| Style::choose(is_terminal && !plain, |name| std::env::var(name).ok());
         (
             style(io::stdout().is_terminal()),
             style(io::stderr().is_terminal()),
@@ -118,17 +118,17 @@ impl Inputs {
 
 impl Console {
     /// Opens the terminal; nothing is read before [`Console::read_from_now`].
-    pub fn open(surface: Surface, style: Style, wake: Wake) -> io::Result<Console> {
+    pub fn open(surface: Surface, style: Style, voice: Voice, wake: Wake) -> io::Result<Console> {
         let mode = SavedMode::of_stdin();
         let (inputs, arrived) = Inputs::new(wake);
         let (prompts, printer) = match surface {
             Surface::Editor => {
-                let (prompts, printer) = editor::start(style, inputs.clone())?;
+                let (prompts, printer) = editor::start(style, voice, inputs.clone())?;
                 (Some(prompts), printer)
             }
             Surface::PlainTerminal | Surface::Pipe => (None, Printer::Pipes),
         };
-        let screen = Screen::start(printer, inputs.clone())?;
+        let screen = Screen::start(printer, voice, inputs.clone())?;
         let (window, settled) = bounded(WINDOW_LINES);
         Ok(Console {
             surface,

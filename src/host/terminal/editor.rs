@@ -16,12 +16,13 @@ use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
 use rustyline::{
     Cmd, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler,
-    Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    GraphemeClusterMode, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 
 use super::command::{self, Typed};
 use super::complete::{self, Words};
 use super::console::{Input, Inputs};
+use super::lang::{Voice, say};
 use super::screen::Printer;
 use super::style::Style;
 
@@ -54,6 +55,7 @@ struct Reader {
     prompts: Receiver<Prompt>,
     suspended: Receiver<(String, usize)>,
     style: Style,
+    voice: Voice,
 }
 
 /// Whether to read a further line.
@@ -67,7 +69,7 @@ enum Next {
 }
 
 /// Starts the editor. Returns where prompts go, one for each line, and what prints above the edited line.
-pub(super) fn start(style: Style, inputs: Inputs) -> io::Result<(Sender<Prompt>, Printer)> {
+pub(super) fn start(style: Style, voice: Voice, inputs: Inputs) -> io::Result<(Sender<Prompt>, Printer)> {
     let (keep, suspended) = bounded(1);
     let mut editor = new_editor(keep).map_err(io::Error::other)?;
     let printer = editor.create_external_printer().map_err(io::Error::other)?;
@@ -78,6 +80,7 @@ pub(super) fn start(style: Style, inputs: Inputs) -> io::Result<(Sender<Prompt>,
         prompts,
         suspended,
         style,
+        voice,
     };
     Builder::new()
         .name("editor".to_string())
@@ -92,6 +95,7 @@ fn new_editor(keep: Sender<(String, usize)>) -> rustyline::Result<Editor<Offers,
         .completion_show_all_if_ambiguous(true)
         .bell_style(BellStyle::None)
         .color_mode(ColorMode::Enabled)
+        .grapheme_cluster_mode(clusters(|name| std::env::var(name).ok()))
         .build();
     let mut editor = Editor::with_config(config)?;
     editor.set_helper(Some(Offers::default()));
@@ -161,8 +165,7 @@ impl Reader {
         if lines <= LINES_UNASKED_MAX {
             return true;
         }
-        let question =
-            format!("say these {lines} lines as one message? (if not, the up arrow brings them back) [Y/n] ");
+        let question = format!("{} ", say!(self.voice, "paste-question", count = lines));
         let answer = self.editor.readline(&question);
         answer.is_ok_and(|answer| is_yes(&answer))
     }
@@ -181,6 +184,25 @@ impl Reader {
     fn end(&self, input: Input) -> Next {
         self.inputs.send(input);
         Next::End
+    }
+}
+
+/// How the terminal counts the columns of what is drawn as one: emoji of several, flags, letters with marks. There is
+/// no way to ask it, so it is told from its name. Where nothing is known each character counts by itself, as most do.
+fn clusters(variable: impl Fn(&str) -> Option<String>) -> GraphemeClusterMode {
+    let is = |name: &str, value: &str| variable(name).as_deref() == Some(value);
+    let version = variable("TERM_PROGRAM_VERSION").unwrap_or_default();
+    let digits = version.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let (major, minor) = digits.split_once('.').unwrap_or((digits, "0"));
+    let version = (major.parse().unwrap_or(0), minor.parse().unwrap_or(0));
+    // tmux draws them as one from this version on.
+    let whole = is("TERM_PROGRAM", "tmux") && version >= (3, 5)
+        || is("TERM_PROGRAM", "ghostty")
+        || variable("TERM").is_some_and(|term| term.starts_with("foot"));
+    if whole {
+        GraphemeClusterMode::Unicode
+    } else {
+        GraphemeClusterMode::from_env()
     }
 }
 
@@ -220,6 +242,23 @@ impl Helper for Offers {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn terminals_that_draw_emoji_as_one_are_known() {
+        let of = |set: &[(&str, &str)]| {
+            clusters(|name| {
+                let found = set.iter().find(|(variable, _)| *variable == name);
+                found.map(|(_, value)| value.to_string())
+            })
+        };
+        let usual = GraphemeClusterMode::from_env();
+        let tmux = |version| of(&[("TERM_PROGRAM", "tmux"), ("TERM_PROGRAM_VERSION", version)]);
+        assert_eq!(tmux("3.5a"), GraphemeClusterMode::Unicode);
+        assert_eq!(tmux("4.0"), GraphemeClusterMode::Unicode);
+        assert_eq!(tmux("3.3a"), usual);
+        assert_eq!(of(&[("TERM", "foot-extra")]), GraphemeClusterMode::Unicode);
+        assert_eq!(of(&[]), usual);
+    }
 
     #[test]
     fn enter_alone_means_yes_and_all_else_is_asked_for() {

@@ -1,7 +1,7 @@
 //! What people see and type, and what programs pipe in and read.
 //!
 //! Pure parts first: `visible` makes others' text safe, `view` turns notices into lines, `report` answers
-//! questions, `start` tells the first lines, `command` reads what is typed, `complete` is Tab, `marked` are texts that mean more than
+//! questions, `start` tells the first lines, `command` reads what is typed, `complete` is Tab, `lang` says it all in the user's language, `mention` finds one's name, `marked` are texts that mean more than
 //! they say, `piped` reads
 //! lines, `finish` knows when a piped program is done. Then the pumps: `editor` and `screen`, and `console`, the
 //! node's one end of both. The way of a line: `console` → `command` → the node → notice → `view` → `console`.
@@ -12,7 +12,9 @@ pub mod complete;
 pub mod console;
 pub mod editor;
 pub mod finish;
+pub mod lang;
 pub mod marked;
+pub mod mention;
 pub mod mode;
 pub mod numbers;
 pub mod people;

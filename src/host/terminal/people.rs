@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::lang::{Voice, say};
 use super::marked::Marked;
 use super::visible;
 use crate::words::NodeId;
@@ -12,11 +13,25 @@ const AWAY_COLUMNS: usize = 40;
 /// Names by id, and who is away. Bounded by the number of ids.
 #[derive(Clone, Debug, Default)]
 pub struct People {
+    voice: Voice,
     names: BTreeMap<NodeId, String>,
     away: BTreeMap<NodeId, String>,
 }
 
 impl People {
+    /// Nobody yet, to be spoken of like this.
+    pub fn new(voice: Voice) -> People {
+        People {
+            voice,
+            ..People::default()
+        }
+    }
+
+    /// How they are spoken of.
+    pub fn voice(&self) -> Voice {
+        self.voice
+    }
+
     /// Remembers the name last used by a node, made safe to show.
     pub fn learn(&mut self, id: NodeId, name: &str) {
         if !name.trim().is_empty() {
@@ -52,19 +67,33 @@ impl People {
     /// A node as shown: `ana·3`, or `node 3` if its name is not known.
     pub fn who(&self, id: NodeId) -> String {
         match self.names.get(&id) {
-            Some(name) => format!("{name}·{id}"),
-            None => format!("node {id}"),
+            Some(name) => self.named(name, id),
+            None => say!(self.voice, "node", id = id.to_string()),
+        }
+    }
+
+    /// A node of this name: `ana·3`, or `ana (3)` where it is listened to.
+    pub fn named(&self, name: &str, id: NodeId) -> String {
+        if self.voice.plain {
+            format!("{name} ({id})")
+        } else {
+            format!("{name}·{id}")
         }
     }
 
     /// Several nodes as shown: `ana·3, bob·1 and node 2`.
     pub fn all(&self, ids: &[NodeId]) -> String {
         match ids {
-            [] => "nobody".to_string(),
+            [] => say!(self.voice, "nobody"),
             [one] => self.who(*one),
             [first @ .., last] => {
                 let first: Vec<String> = first.iter().map(|id| self.who(*id)).collect();
-                format!("{} and {}", first.join(", "), self.who(*last))
+                say!(
+                    self.voice,
+                    "who-and-who",
+                    most = first.join(", "),
+                    last = self.who(*last)
+                )
             }
         }
     }

@@ -159,7 +159,7 @@ pub fn whys() -> Vec<Why> {
             holder: NodeId(1),
             hops: 2,
         },
-        Why::Quorum { have: 1, need: 2 },
+        Why::Quorum { have: 1, need: 3 },
         Why::Asking(vec![NodeId(1), NodeId(2)]),
         Why::Held {
             seq: Seq(42),

@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rustyline::ExternalPrinter;
 
 use super::console::{Input, Inputs};
+use super::lang::{Voice, say};
 use super::view::Shown;
 use super::visible;
 
@@ -50,6 +51,7 @@ pub struct Screen {
     jobs: Sender<Job>,
     /// Whether data may be dropped: on a terminal.
     lossy: bool,
+    voice: Voice,
     dropped: u64,
     thread: JoinHandle<()>,
 }
@@ -62,7 +64,7 @@ pub struct TalkWriter {
 
 impl Screen {
     /// Starts the pump.
-    pub(super) fn start(printer: Printer, inputs: Inputs) -> io::Result<Screen> {
+    pub(super) fn start(printer: Printer, voice: Voice, inputs: Inputs) -> io::Result<Screen> {
         let (jobs, queue) = bounded(LINES_MAX + TALK_MAX);
         let lossy = matches!(printer, Printer::Editor(_));
         let thread = Builder::new()
@@ -71,6 +73,7 @@ impl Screen {
         Ok(Screen {
             jobs,
             lossy,
+            voice,
             dropped: 0,
             thread,
         })
@@ -117,10 +120,8 @@ impl Screen {
         if self.dropped == 0 || !self.has_room() {
             return;
         }
-        let line = format!(
-            "! {} lines not shown, the terminal was too slow; /history shows messages",
-            self.dropped
-        );
+        let line = say!(self.voice, "not-shown", count = self.dropped);
+        let line = say!(self.voice, "alarm", text = line);
         if self.jobs.try_send(Job::Print(Shown::Talk(line))).is_ok() {
             self.dropped = 0;
         }
@@ -290,7 +291,7 @@ mod tests {
             seen,
             arrived,
         };
-        (Screen::start(printer, inputs).unwrap(), ends)
+        (Screen::start(printer, Voice::default(), inputs).unwrap(), ends)
     }
 
     fn data(text: &str) -> Vec<Shown> {

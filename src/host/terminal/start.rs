@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
 use super::clock::Zone;
+use super::lang::{Voice, say};
+use super::people::People;
 use super::visible;
 use crate::host::cli::duration;
 use crate::replica::content::rfc3339;
@@ -63,61 +65,73 @@ pub struct Story {
 }
 
 /// Who, where and how, in four lines.
-pub fn start_lines(start: &Start) -> Vec<String> {
+pub fn start_lines(start: &Start, voice: Voice) -> Vec<String> {
     let (name, room) = (visible::name(&start.name), visible::name(&start.room));
     let delay = match (start.delay_min_us, start.delay_max_us) {
-        (_, 0) => "no artificial delay".to_string(),
-        (min, max) => format!(
-            "artificial delay {}..{} before writing (--delay 0 turns it off)",
-            duration::show(min),
-            duration::show(max)
+        (_, 0) => say!(voice, "start-no-delay"),
+        (min, max) => say!(
+            voice,
+            "start-delay",
+            min = duration::show(min),
+            max = duration::show(max)
         ),
     };
     vec![
-        format!("{name}·{} in room {room}; /help lists the commands", start.id),
-        format!(
-            "group {} on {} ({})",
-            start.group,
-            visible::line(&start.interface),
-            start.address
+        say!(
+            voice,
+            "start-who",
+            who = People::new(voice).named(&name, start.id),
+            room = room
         ),
-        format!(
-            "messages in {}, checkpoints in {}; {delay}",
-            visible::line(&start.replica.to_string_lossy()),
-            visible::line(&start.checkpoints.to_string_lossy())
+        say!(
+            voice,
+            "start-group",
+            group = start.group.to_string(),
+            interface = visible::line(&start.interface),
+            address = start.address.to_string()
+        ),
+        say!(
+            voice,
+            "start-files",
+            replica = visible::line(&start.replica.to_string_lossy()),
+            checkpoints = visible::line(&start.checkpoints.to_string_lossy()),
+            delay = delay
         ),
         match start.key {
-            Some(key) => format!("sealed with group key {key}: only who has it can read and write"),
-            None => "there is no key: anyone on this network can read and write (node keygen FILE makes one)"
-                .to_string(),
+            Some(key) => say!(voice, "start-key", key = key.to_string()),
+            None => say!(voice, "start-no-key"),
         },
     ]
 }
 
 /// What was found on the disk, in sentences with numbers.
-pub fn story_lines(story: &Story, zone: &Zone) -> Vec<String> {
-    let mut lines = vec![beginning(story, zone)];
+pub fn story_lines(story: &Story, zone: &Zone, voice: Voice) -> Vec<String> {
+    let mut lines = vec![beginning(story, zone, voice)];
     lines.extend(story.warnings.iter().map(|text| visible::line(text)));
     lines
 }
 
 /// The sentence about checkpoint, rollback and recovery.
-fn beginning(story: &Story, zone: &Zone) -> String {
+fn beginning(story: &Story, zone: &Zone, voice: Voice) -> String {
     if story.fresh {
-        return "first start here: nothing to restore".to_string();
+        return say!(voice, "story-first");
     }
     let from = match (story.checkpoint, story.checkpoint_time) {
-        (Some(number), Some(time)) => format!("checkpoint {number} of {}", when(time, zone)),
-        (Some(number), None) => format!("checkpoint {number}"),
-        (None, _) => "no checkpoint".to_string(),
+        (Some(number), Some(time)) => {
+            say!(voice, "story-from-time", number = number, time = when(time, zone))
+        }
+        (Some(number), None) => say!(voice, "story-from", number = number),
+        (None, _) => say!(voice, "story-from-nothing"),
     };
     if story.clean {
-        return format!("continued from {from}: {}", count(story.held, "message"));
+        return say!(voice, "story-continued", from = from, count = story.held);
     }
-    format!(
-        "{from}: {} rolled back, {} recovered from the own replica",
-        count(story.rolled_back, "message"),
-        story.recovered_own
+    say!(
+        voice,
+        "story-rolled-back",
+        from = from,
+        count = story.rolled_back,
+        own = story.recovered_own
     )
 }
 
@@ -146,7 +160,7 @@ mod tests {
     #[test]
     fn the_first_lines_say_who_where_and_how() {
         assert_eq!(
-            start_lines(&samples::start()),
+            start_lines(&samples::start(), Voice::default()),
             [
                 "ana·3 in room geral; /help lists the commands",
                 "group 224.1.1.1:5007 on lo (127.0.0.1)",
@@ -160,20 +174,20 @@ mod tests {
             ..samples::start()
         };
         assert_eq!(
-            start_lines(&keyed)[3],
+            start_lines(&keyed, Voice::default())[3],
             "sealed with group key 0badc0de: only who has it can read and write"
         );
         let calm = Start {
             delay_max_us: 0,
             ..samples::start()
         };
-        assert!(start_lines(&calm)[2].ends_with("no artificial delay"));
+        assert!(start_lines(&calm, Voice::default())[2].ends_with("no artificial delay"));
     }
 
     #[test]
     fn the_story_is_told_in_numbers() {
         assert_eq!(
-            story_lines(&samples::story(), &Zone::utc()),
+            story_lines(&samples::story(), &Zone::utc(), Voice::default()),
             [
                 "checkpoint 12 of 2025-11-20 23:06: 7 messages rolled back, 7 recovered from the own replica",
                 "checkpoint 13 is cut; checkpoint 12 is used",
@@ -184,7 +198,7 @@ mod tests {
             ..Story::default()
         };
         assert_eq!(
-            story_lines(&fresh, &Zone::utc()),
+            story_lines(&fresh, &Zone::utc(), Voice::default()),
             ["first start here: nothing to restore"]
         );
         let clean = Story {
@@ -193,7 +207,7 @@ mod tests {
             ..samples::story()
         };
         assert_eq!(
-            story_lines(&clean, &Zone::utc())[0],
+            story_lines(&clean, &Zone::utc(), Voice::default())[0],
             "continued from checkpoint 12 of 2025-11-20 23:06: 40 messages"
         );
         let none = Story {
@@ -201,7 +215,7 @@ mod tests {
             ..Story::default()
         };
         assert_eq!(
-            story_lines(&none, &Zone::utc()),
+            story_lines(&none, &Zone::utc(), Voice::default()),
             ["no checkpoint: 1 message rolled back, 0 recovered from the own replica"]
         );
     }

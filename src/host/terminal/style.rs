@@ -15,13 +15,15 @@ impl Style {
     /// Colours.
     pub const COLOURED: Style = Style { on: true };
 
-    /// Colours only on a terminal, unless `NO_COLOR` is set to something (<https://no-color.org>) or the
-    /// terminal calls itself dumb.
-    pub fn choose(is_terminal: bool, no_color: Option<&str>, term: Option<&str>) -> Style {
-        let refused = no_color.is_some_and(|value| !value.is_empty());
-        let dumb = term == Some("dumb");
+    /// Colours only on a terminal, unless `NO_COLOR` is set to something (<https://no-color.org>), `CLICOLOR` is 0
+    /// (<https://bixense.com/clicolors>), or the terminal calls itself dumb. Nothing forces them: what goes to a pipe is
+    /// for programs.
+    pub fn choose(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Style {
+        let refused = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let unwanted = variable("CLICOLOR").is_some_and(|value| value == "0");
+        let dumb = variable("TERM").is_some_and(|value| value == "dumb");
         Style {
-            on: is_terminal && !refused && !dumb,
+            on: is_terminal && !refused && !unwanted && !dumb,
         }
     }
 
@@ -38,6 +40,11 @@ impl Style {
     /// For what is wrong.
     pub fn alarm(self, text: &str) -> String {
         self.wrap("33", text)
+    }
+
+    /// For what calls the user.
+    pub fn call(self, text: &str) -> String {
+        self.wrap("1;33", text)
     }
 
     /// For the name of a node: the same colour for the same id.
@@ -61,11 +68,25 @@ mod tests {
 
     #[test]
     fn colours_need_a_terminal_and_consent() {
-        assert_eq!(Style::choose(true, None, Some("xterm")), Style::COLOURED);
-        assert_eq!(Style::choose(true, Some(""), None), Style::COLOURED);
-        assert_eq!(Style::choose(true, Some("1"), Some("xterm")), Style::PLAIN);
-        assert_eq!(Style::choose(true, None, Some("dumb")), Style::PLAIN);
-        assert_eq!(Style::choose(false, None, Some("xterm")), Style::PLAIN);
+        let choose = |is_terminal, set: &[(&str, &str)]| {
+            Style::choose(is_terminal, |name| {
+                let found = set.iter().find(|(variable, _)| *variable == name);
+                found.map(|(_, value)| value.to_string())
+            })
+        };
+        assert_eq!(choose(true, &[("TERM", "xterm")]), Style::COLOURED);
+        assert_eq!(
+            choose(true, &[("NO_COLOR", ""), ("CLICOLOR", "1")]),
+            Style::COLOURED
+        );
+        assert_eq!(
+            choose(true, &[("NO_COLOR", "1"), ("TERM", "xterm")]),
+            Style::PLAIN
+        );
+        assert_eq!(choose(true, &[("CLICOLOR", "0")]), Style::PLAIN);
+        assert_eq!(choose(true, &[("TERM", "dumb")]), Style::PLAIN);
+        assert_eq!(choose(false, &[("TERM", "xterm")]), Style::PLAIN);
+        assert_eq!(choose(false, &[("CLICOLOR_FORCE", "1")]), Style::PLAIN);
     }
 
     #[test]

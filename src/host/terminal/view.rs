@@ -18,6 +18,7 @@ use super::Level;
 use super::clock::Zone;
 use super::complete::Words;
 use super::editor::Prompt;
+use super::lang::{Voice, say};
 use super::numbers::Numbers;
 use super::people::People;
 use super::report::{self, Question};
@@ -56,6 +57,10 @@ pub struct Manner {
     /// Whether a person reads at a terminal; if not, a message is one line, and the ticks of own lines are shown
     /// with `-v` only.
     pub for_people: bool,
+    /// The language, and whether signs are words.
+    pub voice: Voice,
+    /// Whether the bell rings for who is mentioned.
+    pub bell: bool,
     /// How many of the messages that come late together are shown to people.
     pub late_max: usize,
 }
@@ -65,6 +70,8 @@ pub struct Manner {
 pub struct View {
     manner: Manner,
     me: NodeId,
+    /// What others call this node's user.
+    called: String,
     room: String,
     rooms: BTreeSet<String>,
     /// The last topic that came for each of these rooms.
@@ -88,12 +95,13 @@ impl View {
     /// A view for this node, in this room.
     pub fn new(manner: Manner, me: NodeId, room: &str) -> View {
         View {
+            people: People::new(manner.voice),
             manner,
             me,
+            called: String::new(),
             room: room.to_string(),
             rooms: BTreeSet::from([room.to_string()]),
             topics: BTreeMap::new(),
-            people: People::default(),
             numbers: Numbers::default(),
             day: None,
             pending: BTreeSet::new(),
@@ -110,6 +118,16 @@ impl View {
     /// The current room.
     pub fn room(&self) -> &str {
         &self.room
+    }
+
+    /// The language, and whether signs are words.
+    pub fn voice(&self) -> Voice {
+        self.manner.voice
+    }
+
+    /// The user is called this from now on: what mentions the name is for them.
+    pub fn call(&mut self, name: &str) {
+        self.called = name.to_string();
     }
 
     /// Goes to a room; its messages are then shown without its name.
@@ -154,8 +172,8 @@ impl View {
         match notice {
             Notice::Pending { id, tag, content } => self.pending(*id, *tag, content),
             Notice::Refused { tag, reason } => {
-                let reason = visible::line(reason);
-                self.alarm(&format!("line {tag} not said: {reason}"));
+                let why = visible::line(&self.voice().reason(reason));
+                self.alarm(&say!(self.voice(), "not-said", number = *tag, why = why));
             }
             Notice::Message { record, late, own } => self.message(record, *late, *own),
             Notice::Held { position, k, n, .. } => self.held(*position, *k, *n),
@@ -164,8 +182,8 @@ impl View {
             Notice::Grant(hop) => self.grant(*hop),
             Notice::Pass(hop, to) => self.pass(*hop, *to),
             Notice::Gathering(reason) => {
-                let reason = visible::line(reason);
-                self.talk(Level::Normal, &format!("looking for a ring: {reason}"));
+                let why = visible::line(&self.voice().reason(reason));
+                self.talk(Level::Normal, &say!(self.voice(), "gathering", why = why));
             }
             Notice::Ring {
                 ring,
@@ -186,44 +204,44 @@ impl View {
             Notice::CaughtUp { peer, received } => self.caught_up(*peer, *received),
             Notice::Conflict { id, position } => self.conflict(*id, *position),
             Notice::FoundOrdered { id } => {
-                self.talk(
-                    Level::Normal,
-                    &format!("{id}, of an earlier life, has its number"),
-                );
+                let line = say!(self.voice(), "found-ordered", id = id.to_string());
+                self.talk(Level::Normal, &line);
             }
             Notice::OfferedAgain { id } => {
-                self.talk(
-                    Level::Normal,
-                    &format!("{id}, of an earlier life, is offered again"),
-                );
+                let line = say!(self.voice(), "offered-again", id = id.to_string());
+                self.talk(Level::Normal, &line);
             }
             Notice::Checkpointed => self.checkpointed(),
             Notice::Reconciled { records } => {
-                let line = format!("reconciled: {records} messages in canonical order");
-                self.answer(&[line]);
+                self.answer(&[say!(self.voice(), "reconciled", count = *records)]);
             }
-            Notice::DiskFull(reason) => self.alarm(&format!(
-                "{} ({}): nothing new is sent until there is room, and nothing is lost",
-                report::shortage(reason),
-                visible::line(reason)
-            )),
-            Notice::DiskRoom => self.alarm("there is room on the disk again"),
+            Notice::DiskFull(reason) => {
+                let what = report::shortage(reason, self.voice());
+                let line = say!(
+                    self.voice(),
+                    "disk-short",
+                    what = what,
+                    why = visible::line(reason)
+                );
+                self.alarm(&line);
+            }
+            Notice::DiskRoom => self.alarm(&say!(self.voice(), "disk-room")),
             Notice::Status(status) => self.status(status),
             Notice::Trace { position, steps } => {
                 let name = position.map(|position| self.numbers.name(position));
                 self.answer(&report::trace(name.as_deref(), steps, &self.people));
             }
-            Notice::Rekeyed(names) => self.answer(&[report::rekeyed(names)]),
-            Notice::Stranger(stranger) => self.alarm(&report::stranger(stranger)),
-            Notice::Lab(lab) => self.talk(Level::Normal, &report::lab(lab)),
-            Notice::Warning(text) => self.alarm(&visible::line(text)),
+            Notice::Rekeyed(names) => self.answer(&[report::rekeyed(names, self.voice())]),
+            Notice::Stranger(stranger) => self.alarm(&report::stranger(stranger, self.voice())),
+            Notice::Lab(lab) => self.talk(Level::Normal, &report::lab(lab, self.voice())),
+            Notice::Warning(text) => self.alarm(&visible::line(&self.voice().reason(text))),
         }
     }
 
     /// The lines for all that was taken in since the last call, folded.
     pub fn take(&mut self) -> Vec<Shown> {
         self.flush_token();
-        for line in self.ticks.take(&self.numbers) {
+        for line in self.ticks.take(&self.numbers, self.voice()) {
             self.talk(Level::Normal, &line);
         }
         std::mem::take(&mut self.out)
@@ -236,7 +254,8 @@ impl View {
 
     /// A line that needs attention, at any level.
     pub fn alarm(&mut self, line: &str) {
-        let text = self.manner.talk_style.alarm(&format!("! {line}"));
+        let text = say!(self.voice(), "alarm", text = line);
+        let text = self.manner.talk_style.alarm(&text);
         self.out.push(Shown::Talk(text));
     }
 
@@ -272,21 +291,21 @@ impl View {
             self.ticks.all(position, n);
         } else {
             let name = self.numbers.name(position);
-            self.talk(Level::Verbose, &format!("✓ {name} held by {k} of {n}"));
+            let line = say!(self.voice(), "held-by-some", which = name, k = k, n = n);
+            self.talk(Level::Verbose, &line);
         }
     }
 
     fn moved(&mut self, moved: &Moved) {
         self.numbers.saw(moved.to);
-        let line = format!("{} moved to {}", moved.from, moved.to);
+        let (from, to) = (moved.from.to_string(), moved.to.to_string());
+        let line = say!(self.voice(), "moved", from = from, to = to);
         self.talk(Level::Normal, &line);
     }
 
     fn conflict(&mut self, id: MessageId, position: Position) {
         let name = self.numbers.name(position);
-        self.alarm(&format!(
-            "conflict: two contents under id {id} at {name}; the one already held stays"
-        ));
+        self.alarm(&say!(self.voice(), "conflict", id = id.to_string(), name = name));
     }
 
     /// A status answers the oldest question; without one it only tells names.
@@ -301,10 +320,11 @@ impl View {
     }
 
     fn checkpointed(&mut self) {
+        let line = say!(self.voice(), "checkpoint-written");
         if std::mem::take(&mut self.checkpoint_asked) {
-            self.answer(&["checkpoint written".to_string()]);
+            self.answer(&[line]);
         } else {
-            self.talk(Level::Verbose, "checkpoint written");
+            self.talk(Level::Verbose, &line);
         }
     }
 }

@@ -168,6 +168,31 @@ fn verbs_with_values_of_their_own_leave_the_file_alone() {
 }
 
 #[test]
+fn the_doctor_looks_where_the_chat_would_be() {
+    let folder = Folder::new("id = 3\nroom = 'sala'\ngroup = '239.1.2.3:4000'\n");
+    let Ok(Invocation::Doctor(options)) = folder.read("doctor --id 4") else {
+        panic!("the doctor is asked");
+    };
+    assert_eq!(options.id.map(|id| id.0), Some(4));
+    assert_eq!(options.group.to_string(), "239.1.2.3:4000");
+}
+
+#[test]
+fn a_flag_that_needs_no_value_is_switched_on_or_given_one() {
+    let on = Folder::new("id = 3\nweb = true\n")
+        .node("")
+        .web
+        .expect("it is on");
+    assert!(on.address.is_loopback());
+    assert!(Folder::new("id = 3\nweb = false\n").node("").web.is_none());
+    let named = Folder::new("id = 3\nweb = '127.0.0.1:8090'\nopen = true\n").node("");
+    assert_eq!(
+        named.web.map(|web| (web.port, web.open)),
+        Some((Some(8090), true))
+    );
+}
+
+#[test]
 fn every_value_is_shown_with_its_origin() {
     let folder = Folder::new("id = 7\nroom = \"sala \\\"1\\\"\"\n");
     let shown = folder.shown("config --show --delay 0 -q");
@@ -182,7 +207,11 @@ fn every_value_is_shown_with_its_origin() {
         "default: the one used last, else your login"
     );
     let command = super::super::Args::command();
-    for arg in command.get_arguments().filter_map(|arg| arg.get_long()) {
+    for arg in command
+        .get_arguments()
+        .filter(|arg| !arg.is_hide_set())
+        .filter_map(Arg::get_long)
+    {
         let there = shown
             .lines()
             .any(|line| line.trim_start_matches("# ").starts_with(arg));

@@ -12,10 +12,10 @@ fn slash(line: &str) -> Slash {
 
 fn wrong(line: &str) -> String {
     let read = read(line);
-    let Typed::Wrong(text) = read else {
+    let Typed::Wrong(wrong) = read else {
         panic!("{line}: {read:?}");
     };
-    text
+    wrong.text(Voice::default())
 }
 
 #[test]
@@ -44,7 +44,14 @@ fn commands_take_their_arguments() {
     assert_eq!(slash("/ausente"), Slash::Away(None));
     assert_eq!(slash("/buscar two words"), Slash::Search("two words".into()));
     assert!(wrong("/search").starts_with("use: /search WORDS"));
-    assert_eq!(slash("/history 5"), Slash::History(Some(5)));
+    let history = |count, room: Option<&str>| Slash::History {
+        count,
+        room: room.map(str::to_string),
+    };
+    assert_eq!(slash("/history"), history(None, None));
+    assert_eq!(slash("/history 5"), history(Some(5), None));
+    assert_eq!(slash("/history sala"), history(None, Some("sala")));
+    assert_eq!(slash("/history 5 #42"), history(Some(5), Some("42")));
     assert_eq!(slash("/ring"), Slash::Ring { verbose: false });
     assert_eq!(slash("/ring -v"), Slash::Ring { verbose: true });
     assert_eq!(slash("/token"), Slash::Token { hold_us: None });
@@ -121,7 +128,7 @@ fn wrong_arguments_say_how_it_is_used() {
     ] {
         assert!(wrong(line).starts_with("use: /"), "{line}");
     }
-    assert!(wrong("/history x").starts_with("use: /history [COUNT]"));
+    assert!(wrong("/history 5 x y").starts_with("use: /history [COUNT] [ROOM]"));
     assert!(wrong("/ring -x").starts_with("use: /ring [-v]"));
     assert!(wrong("/token 5").starts_with("use: /token [TIME]"));
     assert!(wrong("/help nothing").starts_with("use: /help"));
@@ -129,11 +136,25 @@ fn wrong_arguments_say_how_it_is_used() {
 
 #[test]
 fn help_lists_all_or_explains_one() {
-    let all = help_lines(None);
+    let all = help_lines(None, Voice::default());
     assert_eq!(all.len(), COMMANDS.len() + 1);
     assert_eq!(all[0], "/help [COMMAND]      list the commands");
     assert_eq!(
-        help_lines(find("sair")),
+        help_lines(find("sair"), Voice::default()),
         ["use: /quit - leave; also /exit /q /sair /salir"]
+    );
+}
+
+#[test]
+fn what_is_told_of_commands_is_in_the_users_language() {
+    let voice = Voice {
+        lang: crate::host::terminal::lang::Lang::Pt,
+        plain: true,
+    };
+    let all = help_lines(None, voice);
+    assert_eq!(all[1], "/msg SALA TEXTO: dizer TEXTO em outra sala");
+    assert_eq!(
+        Wrong::Unknown("sairr".into()).text(voice),
+        "/sairr não é um comando; seria /sair? (//sairr diz isso)"
     );
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::message::Came;
 use super::{Level, View};
-use crate::host::terminal::start::count;
+use crate::host::terminal::lang::say;
 use crate::replica::record::Record;
 use crate::words::Position;
 
@@ -55,8 +55,7 @@ impl View {
     pub fn end_late(&mut self) {
         let folded = std::mem::take(&mut self.late.folded);
         if folded > 0 {
-            let many = count(folded, "earlier message");
-            self.talk(Level::Normal, &format!("{many} came late; /history shows them"));
+            self.talk(Level::Normal, &say!(self.voice(), "late-many", count = folded));
         }
         for (record, own) in std::mem::take(&mut self.late.last).into_values() {
             self.show_message(&record, Came::Late, own);

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 
 use super::{Level, Shown, View};
+use crate::host::terminal::lang::say;
 use crate::host::terminal::marked::Marked;
+use crate::host::terminal::mention::mentions;
 use crate::host::terminal::visible;
 use crate::replica::content::Content;
 use crate::replica::record::Record;
@@ -14,6 +16,10 @@ const ECHO_COLUMNS: usize = 60;
 
 /// Where the further lines of a message begin: nothing that starts there can look like a message of its own.
 const CONTINUED: &str = "    │ ";
+/// What stands between the lines of a message that is listened to.
+const LISTENED: &str = " / ";
+/// What makes a terminal ring.
+const BELL: &str = "\u{7}";
 
 /// How a message comes to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +56,13 @@ impl View {
             Err(why) => {
                 let name = self.numbers.name(record.position);
                 let from = self.people.who(record.id.sender.id);
-                self.alarm(&format!(
-                    "{name} of {from} cannot be read: {}",
-                    visible::line(&why.to_string())
+                let why = visible::line(&why.to_string());
+                self.alarm(&say!(
+                    self.voice(),
+                    "message-unreadable",
+                    name = name,
+                    who = from,
+                    why = why
                 ));
             }
         }
@@ -73,16 +83,30 @@ impl View {
         self.learn_topic(record, content);
         let clock = self.clock(&content.sent, late);
         let room = self.room_mark(&content.room);
-        let body = self.body(from, &visible::name(&content.name), &content.text, own);
+        let for_others = came != Came::InOrder || own || !self.manner.for_people;
+        let called = !for_others && mentions(&content.text, &self.called);
+        let body = self.body(from, content, own, called);
+        let mut marks = Vec::new();
+        if late {
+            marks.push(say!(self.voice(), "message-late"));
+        }
+        if self.voice().plain && own {
+            marks.push(say!(self.voice(), "message-yours"));
+        }
+        if self.voice().plain && called {
+            marks.push(say!(self.voice(), "message-mentions-you"));
+        }
+        let marks: String = marks.iter().map(|mark| format!(" {mark}")).collect();
+        let marks = self.manner.style.dim(&marks);
         let number = self.manner.style.dim(&self.numbers.name(record.position));
         let clock = self.manner.style.dim(&clock);
-        let mark = if late {
-            self.manner.style.dim(" (came late)")
+        let bell = if called && self.manner.bell { BELL } else { "" };
+        let line = if self.voice().plain {
+            format!("{number}, {clock}, {room}{body}{marks}{bell}")
         } else {
-            String::new()
+            format!("{number} {clock} {room}{body}{marks}{bell}")
         };
-        self.out
-            .push(Shown::Data(format!("{number} {clock} {room}{body}{mark}")));
+        self.out.push(Shown::Data(line));
     }
 
     /// Remembers the last topic of each room that is known: its record may not be written yet when it is asked for.
@@ -116,7 +140,7 @@ impl View {
             return format!("{} {}", moment.date(), moment.clock());
         }
         self.day = Some(moment.day);
-        self.talk(Level::Normal, &format!("— {} —", moment.date()));
+        self.talk(Level::Normal, &say!(self.voice(), "day", date = moment.date()));
         moment.clock()
     }
 
@@ -125,32 +149,42 @@ impl View {
         if room == self.room {
             return String::new();
         }
-        format!("[{}] ", visible::name(room))
-    }
-
-    /// Who and what.
-    fn body(&self, from: NodeId, name: &str, text: &str, own: bool) -> String {
-        let who = format!("{name}·{from}");
-        let who = if own {
-            self.manner.style.bold(&who)
-        } else {
-            self.manner.style.name(from.0, &who)
-        };
-        match Marked::read(text) {
-            Marked::Plain(text) => format!("{who} {}", self.text(text)),
-            Marked::Action(action) => format!("* {who} {}", self.text(action)),
-            Marked::Topic(topic) => format!("* {who} sets the topic: {}", self.text(topic)),
-            Marked::Away(reason) => format!("* {who} is away: {}", self.text(reason)),
-            Marked::Back => format!("* {who} is back"),
+        let room = visible::name(room);
+        match self.voice().plain {
+            true => format!("{}, ", say!(self.voice(), "message-room", room = room)),
+            false => format!("[{room}] "),
         }
     }
 
-    /// The text: for people over several lines if it has them, for programs on one.
-    fn text(&self, text: &str) -> String {
-        if self.manner.for_people {
-            visible::lines(text).join(&format!("\n{CONTINUED}"))
+    /// Who and what; a text that calls the user is made to stand out.
+    fn body(&self, from: NodeId, content: &Content, own: bool, called: bool) -> String {
+        let (style, voice) = (self.manner.style, self.voice());
+        let who = self.people.named(&visible::name(&content.name), from);
+        let who = if own {
+            style.bold(&who)
         } else {
-            visible::line(text)
+            style.name(from.0, &who)
+        };
+        let shown = |text: &str| match called {
+            true => style.call(&self.text(text)),
+            false => self.text(text),
+        };
+        match Marked::read(&content.text) {
+            Marked::Plain(text) if voice.plain => format!("{who}: {}", shown(text)),
+            Marked::Plain(text) => format!("{who} {}", shown(text)),
+            Marked::Action(action) => say!(voice, "message-action", who = who, text = shown(action)),
+            Marked::Topic(topic) => say!(voice, "message-topic", who = who, text = shown(topic)),
+            Marked::Away(reason) => say!(voice, "message-away", who = who, text = shown(reason)),
+            Marked::Back => say!(voice, "message-back", who = who),
+        }
+    }
+
+    /// The text: for people who look over several lines if it has them, else on one.
+    fn text(&self, text: &str) -> String {
+        match (self.manner.for_people, self.voice().plain) {
+            (true, false) => visible::lines(text).join(&format!("\n{CONTINUED}")),
+            (true, true) => visible::lines(text).join(LISTENED),
+            (false, _) => visible::line(text),
         }
     }
 
@@ -160,8 +194,8 @@ impl View {
         let text = Content::from_bytes(content).map_or_else(|_| String::new(), |content| content.text);
         let echo = visible::cut(&visible::line(&text), ECHO_COLUMNS);
         let line = match tag {
-            Some(_) => format!("· pending: {echo}"),
-            None => format!("· pending, from an earlier life: {echo}"),
+            Some(_) => say!(self.voice(), "pending", text = echo),
+            None => say!(self.voice(), "pending-earlier", text = echo),
         };
         self.talk(self.tick_level(), &line);
     }

@@ -2,7 +2,7 @@
 
 use super::{Level, View};
 use crate::host::cli::duration::show_measured;
-use crate::host::terminal::start::count;
+use crate::host::terminal::lang::say;
 use crate::words::{Hop, Member, NodeId, RingId};
 
 /// What is known of the token, and what of it is not told yet.
@@ -27,10 +27,8 @@ impl View {
         self.flush_token();
         if let Some(hop) = self.token.here {
             self.token.told = true;
-            self.talk(
-                Level::Normal,
-                &format!("token: granted (hop {hop}), and still here"),
-            );
+            let line = say!(self.voice(), "token-stays", hop = hop.to_string());
+            self.talk(Level::Normal, &line);
         } else {
             self.token.asked = true;
         }
@@ -40,7 +38,7 @@ impl View {
     pub(super) fn request(&mut self) {
         self.token.asked = true;
         if !std::mem::replace(&mut self.token.asking_told, true) || self.manner.level == Level::Verbose {
-            self.talk(Level::Normal, "token: asked for");
+            self.talk(Level::Normal, &say!(self.voice(), "token-asked"));
         }
     }
 
@@ -63,9 +61,18 @@ impl View {
             return;
         }
         let to = self.people.who(to);
+        let (voice, hop) = (self.voice(), hop.to_string());
         let line = match self.token.granted.take() {
-            Some(granted) => format!("token: granted (hop {granted}), passed to {to} (hop {hop})"),
-            None => format!("token: passed to {to} (hop {hop})"),
+            Some(granted) => {
+                say!(
+                    voice,
+                    "token-granted-passed",
+                    granted = granted.to_string(),
+                    to = to,
+                    hop = hop
+                )
+            }
+            None => say!(voice, "token-passed", to = to, hop = hop),
         };
         self.talk(Level::Normal, &line);
     }
@@ -73,7 +80,8 @@ impl View {
     /// Tells of a grant whose pass has not come in the same batch.
     pub(super) fn flush_token(&mut self) {
         if let Some(hop) = self.token.granted.take() {
-            self.talk(Level::Normal, &format!("token: granted (hop {hop})"));
+            let line = say!(self.voice(), "token-granted", hop = hop.to_string());
+            self.talk(Level::Normal, &line);
         }
     }
 
@@ -81,45 +89,45 @@ impl View {
     pub(super) fn ring(&mut self, ring: &RingId, members: &[Member], joined: &[NodeId], left: &[NodeId]) {
         self.token = Token::default();
         let names: Vec<String> = members.iter().map(|member| self.member(member.id)).collect();
-        let mut line = format!(
-            "— ring of {}: {} (epoch {})",
-            members.len(),
-            names.join(", "),
-            ring.epoch
-        );
+        let voice = self.voice();
+        let mut changes = String::new();
         let others: Vec<NodeId> = joined.iter().copied().filter(|id| *id != self.me).collect();
         if !others.is_empty() {
-            line.push_str(&format!("; joined: {}", self.people.all(&others)));
+            changes.push_str("; ");
+            changes.push_str(&say!(voice, "ring-joined", who = self.people.all(&others)));
         }
         if !left.is_empty() {
-            line.push_str(&format!("; left: {}", self.people.all(left)));
+            changes.push_str("; ");
+            changes.push_str(&say!(voice, "ring-left", who = self.people.all(left)));
         }
+        let line = say!(
+            voice,
+            "ring",
+            count = members.len(),
+            who = names.join(", "),
+            epoch = ring.epoch.to_string(),
+            changes = changes
+        );
         self.talk(Level::Normal, &line);
     }
 
     fn member(&self, id: NodeId) -> String {
         if id == self.me {
-            format!("you·{id}")
+            say!(self.voice(), "you", id = id.to_string())
         } else {
             self.people.who(id)
         }
     }
 
     pub(super) fn fenced(&mut self, from: NodeId, ring: &RingId) {
-        let line = format!(
-            "fenced: {} still spoke for the ring of epoch {}, which is over",
-            self.people.who(from),
-            ring.epoch
-        );
+        let (who, epoch) = (self.people.who(from), ring.epoch.to_string());
+        let line = say!(self.voice(), "fenced", who = who, epoch = epoch);
         self.talk(Level::Normal, &line);
     }
 
     pub(super) fn woke(&mut self, away_us: u64) {
-        let away = show_measured(away_us);
-        self.talk(
-            Level::Normal,
-            &format!("this node was suspended for {away}; the token it held is not used"),
-        );
+        let line = say!(self.voice(), "woke", time = show_measured(away_us));
+        self.talk(Level::Normal, &line);
     }
 
     /// Progress, told at its beginning and with each further tenth.
@@ -131,7 +139,14 @@ impl View {
         }
         self.caught_up_tenths = tenths;
         let peer = self.people.who(peer);
-        self.talk(Level::Normal, &format!("catching up {done}/{total} from {peer}"));
+        let line = say!(
+            self.voice(),
+            "catching-up",
+            done = done,
+            total = total,
+            peer = peer
+        );
+        self.talk(Level::Normal, &line);
     }
 
     pub(super) fn caught_up(&mut self, peer: NodeId, received: u64) {
@@ -143,11 +158,8 @@ impl View {
         } else {
             Level::Verbose
         };
-        let line = format!(
-            "caught up: {} recovered from {}",
-            count(received, "message"),
-            self.people.who(peer)
-        );
+        let peer = self.people.who(peer);
+        let line = say!(self.voice(), "caught-up", count = received, peer = peer);
         self.talk(from, &line);
     }
 }

@@ -7,20 +7,31 @@ use crate::replica::record::Record;
 use crate::words::Hop;
 
 fn view(level: Level, for_people: bool) -> View {
-    let manner = Manner {
+    View::new(manner(level, for_people), NodeId(3), "geral").ready()
+}
+
+impl View {
+    /// A view that has seen the day and knows bob.
+    fn ready(mut self) -> View {
+        self.day = Zone::utc()
+            .moment("2026-11-21T00:00:00Z")
+            .map(|moment| moment.day);
+        self.people.learn(NodeId(1), "bob");
+        self
+    }
+}
+
+fn manner(level: Level, for_people: bool) -> Manner {
+    Manner {
         style: Style::PLAIN,
         talk_style: Style::PLAIN,
         zone: Zone::utc(),
         level,
         for_people,
+        voice: Voice::default(),
+        bell: true,
         late_max: 2,
-    };
-    let mut view = View::new(manner, NodeId(3), "geral");
-    view.day = Zone::utc()
-        .moment("2026-11-21T00:00:00Z")
-        .map(|moment| moment.day);
-    view.people.learn(NodeId(1), "bob");
-    view
+    }
 }
 
 fn show(view: &mut View, notices: &[Notice]) -> Vec<String> {
@@ -374,4 +385,112 @@ fn the_speaker_is_who_the_id_says_whatever_the_content_says() {
         show(&mut view(Level::Normal, true), &[forged]),
         ["out #42 14:03 bob·2 oi"]
     );
+}
+
+#[test]
+fn who_is_mentioned_hears_it_and_sees_it() {
+    let mut view = view(Level::Normal, true);
+    view.call("Ana");
+    view.manner.style = Style::COLOURED;
+    let lines = show(&mut view, &[said(2, 42, "geral", "oi ana, tudo bem?")]);
+    assert!(
+        lines[0].ends_with("\u{1b}[1;33moi ana, tudo bem?\u{1b}[0m\u{7}"),
+        "{lines:?}"
+    );
+    for silent in [said(3, 43, "geral", "eu, ana"), said(2, 44, "geral", "banana")] {
+        let lines = show(&mut view, &[silent]);
+        assert!(
+            !lines[0].contains('\u{7}') && !lines[0].contains("1;33"),
+            "{lines:?}"
+        );
+    }
+    let Notice::Message { record, .. } = said(2, 45, "geral", "oi ana") else {
+        unreachable!("said() is a message");
+    };
+    view.earlier(&record, false);
+    assert!(
+        !show(&mut view, &[])[0].contains('\u{7}'),
+        "what is over does not ring"
+    );
+    view.manner.bell = false;
+    let lines = show(&mut view, &[said(2, 46, "geral", "oi ana")]);
+    assert!(
+        lines[0].contains("1;33") && !lines[0].contains('\u{7}'),
+        "{lines:?}"
+    );
+    view.call("eva");
+    assert!(!show(&mut view, &[said(2, 47, "geral", "oi ana")])[0].contains("1;33"));
+}
+
+#[test]
+fn what_is_listened_to_is_words_one_line_each() {
+    let voice = Voice {
+        plain: true,
+        ..Voice::default()
+    };
+    let manner = Manner {
+        voice,
+        ..manner(Level::Verbose, true)
+    };
+    let mut plain = View::new(manner.clone(), NodeId(3), "geral").ready();
+    plain.call("ana");
+    let notices = [
+        said(2, 42, "geral", "oi\nana"),
+        said(3, 43, "geral", "oi"),
+        said(2, 44, "sala", "/me acena"),
+        pending(1, "um"),
+        held(42, 2),
+        held(43, 3),
+        ring(&[1, 3], &[1, 3], &[2]),
+        Notice::Warning("the clock went back".into()),
+    ];
+    assert_eq!(
+        show(&mut plain, &notices),
+        [
+            "out #42, 14:03, ana (2): oi / ana (mentions you)\u{7}",
+            "out #43, 14:03, ana (3): oi (yours)",
+            "out #44, 14:03, room sala, ana (2) does: acena",
+            "err pending: um",
+            "err #42 held by 2 of 3",
+            "err ring of 2: bob (1), you (3) (epoch 4); joined: bob (1); left: ana (2)",
+            "err warning: the clock went back",
+            "err #43 held by all 3",
+        ]
+    );
+    for notice in samples::notices() {
+        let mut plain = View::new(manner.clone(), NodeId(3), "geral").ready();
+        plain.ask(Question::Ring { verbose: true });
+        for line in show(&mut plain, &[notice]) {
+            let sign = line.find(['·', '✓', '—', '│', '\n', '\u{1b}']);
+            assert_eq!(sign, None, "{line}");
+        }
+    }
+}
+
+#[test]
+fn every_notice_is_told_in_every_language() {
+    use crate::host::terminal::lang::Lang;
+    let told = |lang| {
+        let voice = Voice { lang, plain: false };
+        let manner = Manner {
+            voice,
+            ..manner(Level::Verbose, true)
+        };
+        let mut view = View::new(manner, NodeId(3), "geral").ready();
+        view.ask(Question::Why);
+        show(&mut view, &samples::notices())
+    };
+    let english = told(Lang::En);
+    for lang in [Lang::Pt, Lang::Es] {
+        let lines = told(lang);
+        assert_eq!(lines.len(), english.len());
+        // Messages are the same; so is what only has names and numbers.
+        let same = lines.iter().zip(&english).filter(|(one, other)| one == other);
+        let same: Vec<&String> = same
+            .map(|(line, _)| line)
+            .filter(|line| line.starts_with("err "))
+            .collect();
+        assert!(same.len() <= 1, "{lang:?}: {same:?}");
+    }
+    assert!(told(Lang::Pt).iter().any(|line| line == "err ficha: pedida"));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::host::terminal::lang::{Voice, say};
 use crate::host::terminal::numbers::Numbers;
 use crate::words::Position;
 
@@ -22,20 +23,23 @@ impl Ticks {
     }
 
     /// The lines for all that was taken in, one for each size of ring.
-    pub(super) fn take(&mut self, numbers: &Numbers) -> Vec<String> {
+    pub(super) fn take(&mut self, numbers: &Numbers, voice: Voice) -> Vec<String> {
         let all = std::mem::take(&mut self.all);
         let sizes: BTreeSet<u16> = all.iter().map(|(members, _)| *members).collect();
-        let of_size = |size| {
+        let of_size = |size: u16| {
             let positions = all.iter().filter(move |(members, _)| *members == size);
             positions.map(|(_, position)| *position).collect::<Vec<_>>()
         };
-        let line = |size| format!("✓✓ {} held by all {size}", ranges(&of_size(size), numbers));
+        let line = |size| {
+            let which = ranges(&of_size(size), numbers, voice);
+            say!(voice, "held-by-all", which = which, count = size)
+        };
         sizes.into_iter().map(line).collect()
     }
 }
 
 /// Positions, in order, as ranges: `#40–#42, #44`.
-fn ranges(positions: &[Position], numbers: &Numbers) -> String {
+fn ranges(positions: &[Position], numbers: &Numbers, voice: Voice) -> String {
     let chunks: Vec<&[Position]> = positions
         .chunk_by(|one, next| one.ring == next.ring && one.seq.next() == next.seq)
         .collect();
@@ -46,7 +50,7 @@ fn ranges(positions: &[Position], numbers: &Numbers) -> String {
         .collect();
     let more: usize = chunks.iter().skip(RANGES_MAX).map(|chunk| chunk.len()).sum();
     if more > 0 {
-        names.push(format!("{more} more"));
+        names.push(say!(voice, "more", count = more));
     }
     names.join(", ")
 }
@@ -73,10 +77,10 @@ mod tests {
         ticks.all(position(5, 45), 2);
         let numbers = Numbers::default();
         assert_eq!(
-            ticks.take(&numbers),
+            ticks.take(&numbers, Voice::default()),
             ["✓✓ #45 held by all 2", "✓✓ #40–#42, #44 held by all 3"]
         );
-        assert!(ticks.take(&numbers).is_empty());
+        assert!(ticks.take(&numbers, Voice::default()).is_empty());
     }
 
     #[test]
@@ -86,7 +90,7 @@ mod tests {
             ticks.all(position(4, seq), 3);
         }
         assert_eq!(
-            ticks.take(&Numbers::default()),
+            ticks.take(&Numbers::default(), Voice::default()),
             ["✓✓ #0, #2, #4, #6, 6 more held by all 3"]
         );
     }
