@@ -124,6 +124,9 @@ pub fn start(start: &Start, at: Mark) -> String {
         .text("checkpoints", start.checkpoints.to_string_lossy())
         .flag("encrypted", start.key.is_some())
         .maybe_text("key", start.key.as_ref().map(ToString::to_string))
+        .text("version", env!("CARGO_PKG_VERSION"))
+        .flag("lab", start.lab)
+        .maybe_text("web", start.web.as_deref())
         .end()
 }
 

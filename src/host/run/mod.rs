@@ -97,7 +97,8 @@ fn begin(mut options: NodeOptions) -> Result<Begun, Failure> {
     let restore = restoring::agreed(&options, surface)?;
     // A port that is taken is told before a life is begun for it.
     let door = page_door(&options)?;
-    let (opening, found) = Opening::new(&options, restore)?;
+    let (opening, mut found) = Opening::new(&options, restore)?;
+    found.start.web = door.as_ref().map(Door::address);
     let (woken, wakes) = bounded(1);
     let (signals, watch) = watch_signals()?;
     let wake: Wake = Arc::new(move || {

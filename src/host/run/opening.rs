@@ -186,6 +186,8 @@ fn start(options: &NodeOptions, net: &Net, restart: &Restart, name: String) -> S
         replica: paths.replica(),
         checkpoints: paths.own,
         key: None,
+        lab: options.lab,
+        web: None,
     }
 }
 

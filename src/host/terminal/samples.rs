@@ -97,6 +97,8 @@ pub fn start() -> Start {
         replica: PathBuf::from("./replicas/node-3.jsonl"),
         checkpoints: PathBuf::from("./checkpoints/node-3"),
         key: None,
+        lab: false,
+        web: None,
     }
 }
 

@@ -39,6 +39,10 @@ pub struct Start {
     pub checkpoints: PathBuf,
     /// The name of the group key that is used for sending, if there is one.
     pub key: Option<KeyName>,
+    /// Whether it takes part in lessons.
+    pub lab: bool,
+    /// The address of its page, without what opens it, if it has one.
+    pub web: Option<String>,
 }
 
 /// What was found on the disk, in numbers. What comes from peers is told later, by `CaughtUp`.
