@@ -71,8 +71,10 @@ export class Columns {
             shape("defs", {}, shape("pattern", { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, shape("rect", { class: "hatch-line", width: 2.4, height: 6 }))),
         ];
         members.forEach((id, column) => {
-            const name = visibleName(state.nodes.get(id)?.name || String(id), Math.max(2, Math.floor(each / 11)));
-            const label = id === state.me?.id ? `${name}·${id} ◂` : `${name}·${id}`;
+            const name = visibleName(state.nodes.get(id)?.name || "?", Math.max(2, Math.floor(each / 11)));
+            // A narrow column has room for the id alone; the table has the names.
+            const known = each < 56 ? String(id) : `${name}·${id}`;
+            const label = id === state.me?.id ? `${known} ◂` : known;
             parts.push(shape("text", { class: id === state.me?.id ? "column-name self" : "column-name", x: CELL.axis + column * each + each / 2 - 3, y: 14, "text-anchor": "middle" }, label));
         });
         for (let row = 0; row < NUMBERS; row += 1) {
