@@ -122,13 +122,22 @@ export class Finding {
         if (!this.link) return;
         const link = this.link;
         this.link = null;
-        this.jump(link);
+        this.goTo(link);
     }
 
     addressChanged() {
-        const parts = location.hash.slice(1).split("&");
-        const link = parts.find((part) => LINK.test(part));
-        if (!parts.some((part) => part.startsWith("token="))) history.replaceState(null, "", `#token=${encodeURIComponent(this.page.token)}${link ? `&${link}` : ""}`);
-        if (link) this.jump(link);
+        const link = location.hash.slice(1).split("&").find((part) => LINK.test(part));
+        if (link) this.goTo(link);
+        else this.address(null);
+    }
+
+    async goTo(link) {
+        await this.jump(link);
+        this.address(link);
+    }
+
+    /** Writes the address: the token, and the message that one came for, as long as one is in its room. */
+    address(link) {
+        history.replaceState(null, "", `#token=${encodeURIComponent(this.page.token)}${link ? `&${link}` : ""}`);
     }
 }

@@ -317,6 +317,7 @@ class Page {
     enter(name) {
         this.saveDraft();
         this.room = name;
+        this.finding.address(null);
         this.keep?.setRoom(name);
         this.drawDraft();
         this.log.enter();
