@@ -287,6 +287,38 @@ fn a_thousand_idle_connections_do_not_lock_the_user_out() {
 }
 
 #[test]
+fn bodies_that_never_come_do_not_lock_the_user_out() {
+    let group = Group::new();
+    let mut node = start(&group, 2120);
+    let page = node.page();
+    node.wait_ring(&[2120]);
+    let head = format!(
+        "POST /api/say HTTP/1.1\r\nHost: {}\r\nContent-Length: 100\r\n",
+        page.at
+    );
+    let half = |token: &str| {
+        let mut stream = page.connect();
+        let request = format!("{head}Authorization: Bearer {token}\r\n\r\n{{");
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    };
+    let mut waiting: Vec<TcpStream> = (0..80).map(|_| half("wrong")).collect();
+    let begun = Instant::now();
+    page.say("all the same", "half");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    let answer = read_answer(&mut BufReader::new(waiting.pop().unwrap())).unwrap();
+    assert_eq!(answer.status, 401, "before its body has come");
+    let posted = format!(
+        "POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: 100\r\n\r\n",
+        page.at
+    );
+    assert_eq!(status(&page, &posted), 405);
+    // With the token it is waited for, and then refused.
+    let answer = read_answer(&mut BufReader::new(half(&page.token))).unwrap();
+    assert_eq!(answer.status, 408);
+}
+
+#[test]
 fn pages_are_told_when_there_are_too_many() {
     let group = Group::new();
     let node = start(&group, 2107);

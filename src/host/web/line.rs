@@ -11,8 +11,8 @@ use std::time::Duration;
 use crate::host::clock;
 use crate::words::Time;
 
-use super::answer::Answer;
-use super::request::{Head, Method, Reader, Refused};
+use super::answer::{Answer, Denied};
+use super::request::{Head, Method, Reader, Refused, queried};
 use super::server::Shared;
 use super::{api, pages, stream};
 
@@ -30,6 +30,10 @@ const LAST_TIME: Duration = Duration::from_millis(500);
 const LAST_BYTES_MAX: usize = 1 << 20;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
+/// The address of the stream of events.
+const STREAM: &str = "/events";
+/// How the addresses of questions and wishes begin.
+const API: &str = "/api/";
 /// What stands for *busy* in place of a time.
 const BUSY: u64 = u64::MAX;
 
@@ -71,11 +75,6 @@ impl Line {
     pub fn worth(&self) -> Option<(bool, u64)> {
         let since = self.resting_since_us.load(Ordering::Relaxed);
         (since != BUSY).then(|| (self.trusted.load(Ordering::Relaxed), since))
-    }
-
-    /// It has shown the token.
-    pub fn trust(&self) {
-        self.trusted.store(true, Ordering::Relaxed);
     }
 
     /// Ends it for the sake of another one. Its thread needs a moment to notice.
@@ -169,6 +168,15 @@ pub fn serve(line: &Line, shared: &Shared) {
             Ok(None) => return line.end(),
             Err(refused) => return refuse(line, refused),
         };
+        // Who is not let in is told so before a body is waited for: only the user can keep a connection busy.
+        if let Err(denied) = admit(line, shared, &head) {
+            let keep_alive = head.keep_alive && head.body_length == 0;
+            if answered(line, &Answer::denied(&denied), &head, keep_alive) {
+                rest = REST_TIME;
+                continue;
+            }
+            return line.end_gently();
+        }
         line.resting_since_us.store(BUSY, Ordering::Relaxed);
         let body = match next_body(line, &mut reader, &head) {
             Ok(Some(body)) => body,
@@ -178,17 +186,36 @@ pub fn serve(line: &Line, shared: &Shared) {
         let Some(answer) = answer(line, shared, &head, &body) else {
             return line.end_gently();
         };
-        let keep_alive = head.keep_alive && !shared.is_ending();
-        let bytes = answer.to_bytes(head.method != Method::Head, keep_alive);
-        if line.write(&bytes, after(ANSWER_TIME)).is_err() {
-            return line.end();
-        }
-        if !keep_alive {
+        if !answered(line, &answer, &head, head.keep_alive && !shared.is_ending()) {
             return line.end_gently();
         }
-        line.resting_since_us.store(clock::now().0, Ordering::Relaxed);
         rest = REST_TIME;
     }
+}
+
+/// Whether this request is let in: to the files from this server's own page or a new one, to all else with the token.
+fn admit(line: &Line, shared: &Shared, head: &Head) -> Result<(), Denied> {
+    shared.guard.admit(head)?;
+    let is_stream = head.path == STREAM;
+    if is_stream || head.path.starts_with(API) {
+        let in_address = is_stream.then(|| queried(&head.query, "token")).flatten();
+        shared.guard.authorise(head, in_address.as_deref())?;
+        line.trusted.store(true, Ordering::Relaxed);
+    } else if head.method == Method::Post || head.body_length > 0 {
+        return Err(Denied::new(
+            405,
+            "files of the page are only read, and without a body",
+        ));
+    }
+    Ok(())
+}
+
+/// Writes an answer. Whether another request may follow; then the connection rests from now on.
+fn answered(line: &Line, answer: &Answer, head: &Head, keep_alive: bool) -> bool {
+    let bytes = answer.to_bytes(head.method != Method::Head, keep_alive);
+    let written = line.write(&bytes, after(ANSWER_TIME)).is_ok();
+    line.resting_since_us.store(clock::now().0, Ordering::Relaxed);
+    written && keep_alive
 }
 
 fn refuse(line: &Line, refused: Refused) {
@@ -243,24 +270,11 @@ fn next_body(line: &Line, reader: &mut Reader, head: &Head) -> Result<Option<Vec
     }
 }
 
-/// Finds the answer; none if it was a stream of events, which is over then.
+/// Finds the answer to a request that is let in; none if it was a stream of events, which is over then.
 fn answer(line: &Line, shared: &Shared, head: &Head, body: &[u8]) -> Option<Answer> {
-    if let Err(denied) = shared.guard.admit(head) {
-        return Some(Answer::denied(&denied));
+    match head.path.as_str() {
+        STREAM => stream::serve(line, shared, head),
+        path if path.starts_with(API) => Some(api::answer(&shared.asks, head, body)),
+        _ => Some(pages::answer(head)),
     }
-    let is_stream = head.path == "/events";
-    if !is_stream && !head.path.starts_with("/api/") {
-        return Some(pages::answer(head));
-    }
-    let in_address = is_stream
-        .then(|| super::request::queried(&head.query, "token"))
-        .flatten();
-    if let Err(denied) = shared.guard.authorise(head, in_address.as_deref()) {
-        return Some(Answer::denied(&denied));
-    }
-    line.trust();
-    if is_stream {
-        return stream::serve(line, shared, head);
-    }
-    Some(api::answer(&shared.asks, head, body))
 }
