@@ -24,6 +24,15 @@ fn lab(hosts: u16) -> Option<Lab> {
     may_all(&["ip", "iptables", "nft", "faketime", "mount"]).then(|| Lab::new(hosts))
 }
 
+/// Does things that mostly wait at the same time, each in a lab of its own.
+fn together(hosts: u16, parts: &[fn(&Lab)]) {
+    std::thread::scope(|scope| {
+        for part in parts {
+            scope.spawn(move || lab(hosts).iter().for_each(|lab| part(lab)));
+        }
+    });
+}
+
 #[test]
 fn nothing() {
     let Some(lab) = lab(2) else { return };
@@ -53,43 +62,54 @@ fn nothing() {
 
 #[test]
 fn no_multicast_route() {
-    let Some(lab) = lab(1) else { return };
-    lab.ip(1, "link set roda1 multicast off");
-    named(
-        "an interface without multicast, as a tunnel",
-        &lab.doctor(&[]),
-        "no_multicast_route",
-    );
-    lab.ip(1, "link del roda1");
-    named(
-        "no interface but loopback",
-        &lab.doctor_at_large(&[]),
-        "no_multicast_route",
-    );
+    let tunnel = |lab: &Lab| {
+        lab.ip(1, "link set roda1 multicast off");
+        let said = lab.doctor(&[]);
+        named(
+            "an interface without multicast, as a tunnel",
+            &said,
+            "no_multicast_route",
+        );
+    };
+    let only_loopback = |lab: &Lab| {
+        lab.ip(1, "link del roda1");
+        let said = lab.doctor_at_large(&[]);
+        named("no interface but loopback", &said, "no_multicast_route");
+    };
+    together(1, &[tunnel, only_loopback]);
 }
 
 #[test]
 fn interface_down() {
-    let Some(lab) = lab(1) else { return };
-    lab.ip(0, "link set port1 down");
-    named(
-        "no carrier: the other end is off",
-        &lab.doctor(&[]),
-        "interface_down",
-    );
-    lab.ip(1, "link set roda1 down");
-    named("the interface switched off", &lab.doctor(&[]), "interface_down");
-    lab.ip(1, "address flush dev roda1");
-    named(
-        "an interface without an address",
-        &lab.doctor(&[]),
-        "interface_down",
-    );
-    named(
-        "the same, and none is asked for",
-        &lab.doctor_at_large(&[]),
-        "interface_down",
-    );
+    let no_carrier = |lab: &Lab| {
+        lab.ip(0, "link set port1 down");
+        named(
+            "no carrier: the other end is off",
+            &lab.doctor(&[]),
+            "interface_down",
+        );
+    };
+    let off = |lab: &Lab| {
+        lab.ip(1, "link set roda1 down");
+        named("the interface switched off", &lab.doctor(&[]), "interface_down");
+    };
+    let no_address = |lab: &Lab| {
+        lab.ip(1, "address flush dev roda1");
+        named(
+            "an interface without an address",
+            &lab.doctor(&[]),
+            "interface_down",
+        );
+    };
+    let not_asked_for = |lab: &Lab| {
+        lab.ip(1, "address flush dev roda1");
+        named(
+            "the same, and none is asked for",
+            &lab.doctor_at_large(&[]),
+            "interface_down",
+        );
+    };
+    together(1, &[no_carrier, off, no_address, not_asked_for]);
 }
 
 #[test]
@@ -211,20 +231,23 @@ fn firewall_in_by_nft() {
 
 #[test]
 fn firewall_out() {
-    let Some(lab) = lab(1) else { return };
-    lab.at(1, "iptables -A OUTPUT -p udp -d 224.0.0.0/4 -j DROP");
-    named(
-        "iptables drops multicasts that leave",
-        &lab.doctor(&[]),
-        "firewall_out",
-    );
-    lab.at(1, "iptables -F OUTPUT");
-    lab.at(1, "nft add table inet t");
-    lab.at(
-        1,
-        "nft add chain inet t out { type filter hook output priority 0 ; policy drop ; }",
-    );
-    named("nft lets nothing out", &lab.doctor(&[]), "firewall_out");
+    let multicasts = |lab: &Lab| {
+        lab.at(1, "iptables -A OUTPUT -p udp -d 224.0.0.0/4 -j DROP");
+        named(
+            "iptables drops multicasts that leave",
+            &lab.doctor(&[]),
+            "firewall_out",
+        );
+    };
+    let all = |lab: &Lab| {
+        lab.at(1, "nft add table inet t");
+        lab.at(
+            1,
+            "nft add chain inet t out { type filter hook output priority 0 ; policy drop ; }",
+        );
+        named("nft lets nothing out", &lab.doctor(&[]), "firewall_out");
+    };
+    together(1, &[multicasts, all]);
 }
 
 #[test]
@@ -411,22 +434,24 @@ fn port_taken() {
 
 #[test]
 fn container_bridge() {
-    let Some(lab) = lab(1) else { return };
-    lab.ip(1, "link add docker0 type bridge");
-    lab.ip(1, "address add 172.17.0.1/16 dev docker0");
-    lab.ip(1, "link set docker0 up");
-    let bridge = ["--interface", DOCKER];
-    let said = lab.doctor(&bridge);
-    named("docker's bridge", &said, "container_bridge");
-    assert!(said.value["remedy"].as_str().unwrap().contains("--network host"));
-    lab.ip(1, "link del docker0");
-    lab.ip(1, "address flush dev roda1");
-    lab.ip(1, "address add 10.88.0.5/16 dev roda1");
-    named(
-        "inside of podman's network",
-        &lab.doctor_at_large(&[]),
-        "container_bridge",
-    );
+    let docker = |lab: &Lab| {
+        lab.ip(1, "link add docker0 type bridge");
+        lab.ip(1, "address add 172.17.0.1/16 dev docker0");
+        lab.ip(1, "link set docker0 up");
+        let said = lab.doctor(&["--interface", DOCKER]);
+        named("docker's bridge", &said, "container_bridge");
+        assert!(said.value["remedy"].as_str().unwrap().contains("--network host"));
+    };
+    let podman = |lab: &Lab| {
+        lab.ip(1, "address flush dev roda1");
+        lab.ip(1, "address add 10.88.0.5/16 dev roda1");
+        named(
+            "inside of podman's network",
+            &lab.doctor_at_large(&[]),
+            "container_bridge",
+        );
+    };
+    together(1, &[docker, podman]);
 }
 
 /// The name that docker gives its bridge.
