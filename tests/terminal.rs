@@ -269,6 +269,9 @@ fn tab_completes_commands_rooms_and_names() {
     bob.wait_ring(&[1, 2]);
     bob.say("oi");
     pane.sees("[sala] bernardo·2 oi");
+    // What Tab offers is what was known when the line began.
+    pane.types("/rooms");
+    pane.sees("rooms: geral, sala");
     pane.press_text("/jo");
     pane.press(&["Tab"]);
     pane.press_text("sa");
@@ -281,6 +284,7 @@ fn tab_completes_commands_rooms_and_names() {
     pane.ends_with_line("sala> bernardo:");
     pane.press(&["Enter"]);
     bob.wait_texts(&["bernardo: "]);
+    pane.sees("#2 held by all 2");
     // What was said can be found again, and the screen be cleared.
     pane.press(&["C-r"]);
     pane.press_text("joi");
