@@ -401,7 +401,7 @@ fn the_terminal_speaks_the_users_language() {
     ana.sees("anel de 1: você·1 (época ");
     ana.types("oi");
     ana.sees("pendente: oi");
-    ana.sees("#1 com todos os 1");
+    ana.sees("#1 com todos (1)");
     ana.types("/porque");
     ana.sees("nada: todas as suas linhas estão com todos");
     ana.types("/ajuda");

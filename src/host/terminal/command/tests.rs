@@ -128,7 +128,7 @@ fn wrong_arguments_say_how_it_is_used() {
     ] {
         assert!(wrong(line).starts_with("use: /"), "{line}");
     }
-    assert!(wrong("/history 5 x y").starts_with("use: /history [COUNT] [ROOM]"));
+    assert!(wrong("/history 5 x y").starts_with("use: /history [N] [ROOM]"));
     assert!(wrong("/ring -x").starts_with("use: /ring [-v]"));
     assert!(wrong("/token 5").starts_with("use: /token [TIME]"));
     assert!(wrong("/help nothing").starts_with("use: /help"));
