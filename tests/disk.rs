@@ -342,11 +342,11 @@ fn of_doubles_that_come_in_the_lowest_position_stays_and_is_told() {
     let mut node = open(folder.path());
     let low = text(at(1, 5), 5, "oi");
     let high = text(at(2, 1), 5, "oi");
-    assert!(node.append(vec![high.clone()]).moved.is_empty());
-    let moved = node.append(vec![low.clone(), record(6)]).moved;
+    assert!(node.append(vec![high.clone()]).stored.moved.is_empty());
+    let moved = node.append(vec![low.clone(), record(6)]).stored.moved;
     assert_eq!(moved.len(), 1);
     assert_eq!((moved[0].from, moved[0].to), (high.position, low.position));
-    let moved = node.append(vec![high.clone(), low.clone()]).moved;
+    let moved = node.append(vec![high.clone(), low.clone()]).stored.moved;
     assert_eq!(
         (moved[0].from, moved[0].to, moved.len()),
         (high.position, low.position, 1)

@@ -71,8 +71,8 @@ fn next(answers: &Receiver<Answer>) -> Event {
 fn wait_for(answers: &Receiver<Answer>, last: u64) {
     loop {
         match next(answers) {
-            Event::Stored { ticket, .. } if ticket == Ticket(last) => return,
-            Event::Stored { ticket, .. } => assert!(ticket < Ticket(last)),
+            Event::Stored(ticket, _) if ticket == Ticket(last) => return,
+            Event::Stored(ticket, _) => assert!(ticket < Ticket(last)),
             other => panic!("{other:?}"),
         }
     }
@@ -99,7 +99,7 @@ fn a_full_disk_loses_nothing_and_goes_on_when_there_is_room() {
     (2..=6).for_each(|seq| append(&pump, seq));
     let reason = loop {
         match next(&answers) {
-            Event::Stored { ticket, .. } => assert!(ticket <= Ticket(3)),
+            Event::Stored(ticket, _) => assert!(ticket <= Ticket(3)),
             Event::DiskFull { reason } => break reason,
             other => panic!("{other:?}"),
         }

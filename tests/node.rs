@@ -552,3 +552,83 @@ fn rot_that_a_start_did_not_read_is_repaired_while_the_node_lives() {
     assert_eq!(again.times("dois"), 0, "nobody is told of it a second time");
     assert_eq!(again.messages().len(), 1);
 }
+
+#[test]
+fn a_recording_has_all_events_in_detail_and_an_existing_file_is_left_alone() {
+    let group = Group::new();
+    let mut nodes = group.ring(2);
+    let file = group.folder.path().join("nine.jsonl");
+    let words = ["--record", file.to_str().unwrap(), "--wait", "held"];
+    let ended = run(group.command(9, &words), b"a\nb\n");
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    nodes.iter_mut().for_each(|node| node.wait_texts(&["a", "b"]));
+    let recorded = std::fs::read_to_string(&file).unwrap();
+    let told = events(&recorded);
+    let kinds: Vec<&str> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds[..2], ["start", "story"]);
+    assert_eq!(kinds.last(), Some(&"exit"));
+    for kind in [
+        "ring",
+        "pending",
+        "grant",
+        "pass",
+        "message",
+        "held",
+        "token",
+        "written",
+        "status",
+        "checkpointed",
+    ] {
+        assert!(kinds.contains(&kind), "{kind} is not in {kinds:?}");
+    }
+    let numbers: Vec<u64> = told.iter().map(|event| event["n"].as_u64().unwrap()).collect();
+    assert_eq!(
+        numbers,
+        (1..=numbers.len() as u64).collect::<Vec<_>>(),
+        "nothing is missing"
+    );
+    assert!(told.iter().all(|event| event["node"] == 9));
+    let clocks: Vec<u64> = told.iter().map(|event| event["us"].as_u64().unwrap()).collect();
+    assert!(clocks.is_sorted(), "{clocks:?}");
+    // Each pass ends the visit of a grant, and has the next hop.
+    let hops = |kind: &str| -> Vec<(String, u64)> {
+        let of_kind = told.iter().filter(|event| event["type"] == kind);
+        of_kind
+            .map(|event| (event["ring"].to_string(), event["hop"].as_u64().unwrap()))
+            .collect()
+    };
+    let grants = hops("grant");
+    for (ring, hop) in hops("pass") {
+        assert!(
+            grants.contains(&(ring, hop - 1)),
+            "no grant for the pass {hop}: {grants:?}"
+        );
+    }
+    // The same file again: nothing is added, and nothing is touched.
+    let again = run(group.command(9, &words), b"c\n");
+    assert_eq!(again.code, Some(2), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("nine.jsonl: it is there already"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), recorded);
+}
+
+#[test]
+fn only_who_asks_for_all_is_told_the_details() {
+    let group = Group::new();
+    let _nodes = group.ring(2);
+    let details = |words: &[&str]| -> usize {
+        let ended = run(group.command(9, words), b"oi\n");
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let told = events(&ended.stdout);
+        assert!(told.iter().all(|event| event["type"] != "status"));
+        let detail = |event: &&serde_json::Value| {
+            ["token", "written", "rest"].contains(&event["type"].as_str().unwrap())
+        };
+        told.iter().filter(detail).count()
+    };
+    assert_eq!(details(&["--json", "--wait", "held"]), 0);
+    assert!(details(&["--json", "-v", "--wait", "held"]) > 0);
+}

@@ -10,7 +10,6 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use bytes::Bytes;
-use roda::disk::Appended;
 use roda::node::Node;
 use roda::node::face::{
     Action, Command, Config, Event, Load, LoadId, RecoverLevel, StreamEvent, StreamId, Ticket,
@@ -388,13 +387,8 @@ impl Table {
 
     fn synced(&mut self, seat: usize) {
         if let Some(ticket) = self.seats[seat].stores.pop_front() {
-            let Appended { moved, hashes } = self.seats[seat].disk.sync(ticket);
-            let stored = Event::Stored {
-                ticket,
-                moved,
-                hashes,
-            };
-            self.event(seat, stored);
+            let stored = self.seats[seat].disk.sync(ticket);
+            self.event(seat, Event::Stored(ticket, stored));
         }
     }
 

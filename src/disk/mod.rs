@@ -45,7 +45,7 @@ use scrub::Scrub;
 
 use crate::bugs::{self, Bug};
 use crate::checkpoint::Snapshot;
-use crate::node::face::{CheckpointState, Load, Moved, Restart, Store, Ticket};
+use crate::node::face::{CheckpointState, Load, Moved, Restart, Store, Stored, Ticket};
 use crate::replica::{IdSet, Record};
 use crate::words::{Epoch, NodeId, Position, Seq, WallTime};
 
@@ -83,10 +83,8 @@ pub struct Appended {
 pub struct Outcome {
     /// The last operation that is durable, and with it all before it.
     pub durable: Option<Ticket>,
-    /// Messages that two positions were found of.
-    pub moved: Vec<Moved>,
-    /// The hashes of the lines of all records in what was carried out, in their order.
-    pub hashes: Vec<u64>,
+    /// What was found out on the way.
+    pub stored: Stored,
     /// Why the batch stopped before its end: the disk is full. Nothing of the operation it stopped at was kept.
     pub full: Option<String>,
     /// That operation and those after it, in order, to be tried again.
@@ -134,7 +132,7 @@ impl<S: FileSystem> Disk<S> {
         self.sync()?;
         outcome.durable = last;
         self.tidy(outcome.full.is_some())?;
-        if !outcome.moved.is_empty() {
+        if !outcome.stored.moved.is_empty() {
             self.drop_given_up()?;
         }
         Ok(outcome)
@@ -191,10 +189,10 @@ impl<S: FileSystem> Disk<S> {
             Store::OutboxForget(ids) => self.outbox.forget(ids),
             Store::Append(records) => {
                 let appended = self.replica.append(records)?;
-                outcome.moved.extend(appended.moved);
-                outcome.hashes.extend(appended.hashes);
+                outcome.stored.moved.extend(appended.moved);
+                outcome.stored.hashes.extend(appended.hashes);
             }
-            Store::Checkpoint(state) => self.checkpoint(state)?,
+            Store::Checkpoint(state) => outcome.stored.checkpoints.push(self.checkpoint(state)?),
             Store::Rewrite { cut } => self.rewrite(Some(*cut))?,
             Store::Accept(chunks) => self.accepted_log()?.accept(chunks)?,
             Store::AcceptForget(upto) => {
@@ -248,7 +246,8 @@ impl<S: FileSystem> Disk<S> {
     }
 
     /// What a checkpoint says was written must be so before the checkpoint is.
-    fn checkpoint(&mut self, state: &CheckpointState) -> Result<(), FileError> {
+    /// Returns its number.
+    fn checkpoint(&mut self, state: &CheckpointState) -> Result<u64, FileError> {
         self.drop_given_up()?;
         self.replica.sync()?;
         self.write_books()?;
@@ -262,7 +261,8 @@ impl<S: FileSystem> Disk<S> {
             digest,
             state: state.clone(),
         };
-        self.checkpoints.write(&snapshot)
+        self.checkpoints.write(&snapshot)?;
+        Ok(snapshot.number)
     }
 
     fn accepted_log(&mut self) -> Result<&mut AcceptedLog<S>, FileError> {

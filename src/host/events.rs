@@ -5,6 +5,7 @@
 //! file. Of a message's content only the known keys are shown.
 
 pub mod object;
+mod ring;
 mod status;
 mod told;
 
@@ -15,10 +16,10 @@ use crate::node::face::{Foreign, Moved, Notice, Step, Stranger};
 use crate::replica::content::{ContentView, rfc3339};
 use crate::replica::record::Record;
 use crate::wire::{Deed, Lab, LabState};
-use crate::words::{Member, NodeId, Position, RingId, Seq, Time, WallTime};
+use crate::words::{NodeId, Position, Time, WallTime};
 use bytes::Bytes;
 use object::{Object, list};
-pub use told::{Kind, Teller, Told, kind};
+pub use told::{Audience, Kind, Teller, Told, audience, kind};
 
 /// The version of the format.
 pub const VERSION: u64 = 1;
@@ -49,7 +50,7 @@ pub(in crate::host) fn begin(name: &str, mark: Mark) -> Object {
 
 /// A notice of the core as an event, without the end of the line.
 pub fn notice(notice: &Notice, at: Mark) -> String {
-    let event = |name| begin(name, at);
+    let event = |name: &str| begin(name, at);
     match notice {
         Notice::Pending { id, tag, content } => {
             let object = event("pending").plain("id", id).maybe("tag", *tag);
@@ -65,21 +66,15 @@ pub fn notice(notice: &Notice, at: Mark) -> String {
             .number("k", *k)
             .number("n", *n),
         Notice::Moved(which) => moved(event("moved"), which),
-        Notice::Request => event("request"),
-        Notice::Grant(hop) => event("grant").number("hop", hop.0),
-        Notice::Pass(hop, to) => event("pass").number("hop", hop.0).number("to", to.0),
-        Notice::Gathering(reason) => event("gathering").text("reason", reason),
-        Notice::Ring {
-            ring,
-            members,
-            names,
-            joined,
-            left,
-            first,
-        } => {
-            let members: Vec<(&Member, &String)> = members.iter().zip(names).collect();
-            ring_event(event("ring"), ring, &members, [joined, left], *first)
-        }
+        Notice::Request(ring) => event("request").plain("ring", ring),
+        Notice::Grant(ring, hop) => event("grant").plain("ring", ring).number("hop", hop.0),
+        Notice::Pass(ring, hop, to) => event("pass")
+            .plain("ring", ring)
+            .number("hop", hop.0)
+            .number("to", to.0),
+        Notice::Detail(detail) => ring::detail(detail, event),
+        Notice::Gathering(evidence) => ring::gathering(event("gathering"), evidence),
+        Notice::Ring { .. } => ring::installed(event("ring"), notice),
         Notice::Fenced { from, ring } => event("fenced").number("from", from.0).plain("ring", ring),
         Notice::Woke { away_us } => event("woke").number("away_us", *away_us),
         Notice::CatchingUp { peer, done, total } => event("catching_up")
@@ -92,11 +87,20 @@ pub fn notice(notice: &Notice, at: Mark) -> String {
         Notice::Conflict { id, position } => event("conflict").plain("id", id).position(position),
         Notice::FoundOrdered { id } => event("found_ordered").plain("id", id),
         Notice::OfferedAgain { id } => event("offered_again").plain("id", id),
-        Notice::Checkpointed => event("checkpointed"),
+        Notice::Written { id, position } => event("written").plain("id", id).position(position),
+        Notice::Checkpointed {
+            number,
+            records,
+            delivered,
+        } => event("checkpointed")
+            .maybe("number", *number)
+            .number("records", *records)
+            .maybe_text("delivered_ring", delivered.map(|at| at.ring.to_string()))
+            .maybe("delivered_seq", delivered.map(|at| at.seq.0)),
         Notice::Reconciled { records } => event("reconciled").number("records", *records),
         Notice::DiskFull(reason) => event("disk_full").text("reason", reason),
         Notice::DiskRoom => event("disk_room"),
-        Notice::Status(status) => status::fields(event("status"), status),
+        Notice::Status(status) | Notice::Standing(status) => status::fields(event("status"), status),
         Notice::Trace { position, steps } => trace(event("trace"), position.as_ref(), steps),
         Notice::Rekeyed(names) => {
             event("rekeyed").raw("keys", &list(names.iter().map(|name| object::quoted(name))))
@@ -210,31 +214,6 @@ fn moved(object: Object, moved: &Moved) -> Object {
         .number("from_seq", moved.from.seq.0)
         .plain("to_ring", moved.to.ring)
         .number("to_seq", moved.to.seq.0)
-}
-
-/// A new ring; `members` come with their names, `changes` are who joined and who left.
-fn ring_event(
-    object: Object,
-    ring: &RingId,
-    members: &[(&Member, &String)],
-    changes: [&[NodeId]; 2],
-    first: Seq,
-) -> Object {
-    let members = list(members.iter().map(|(member, name)| {
-        Object::new()
-            .number("id", member.id.0)
-            .plain("incarnation", member.incarnation)
-            .text("name", name)
-            .end()
-    }));
-    object
-        .plain("ring", ring)
-        .number("epoch", ring.epoch.0)
-        .number("leader", ring.leader.id.0)
-        .raw("members", &members)
-        .nodes("joined", changes[0])
-        .nodes("left", changes[1])
-        .number("first", first.0)
 }
 
 fn trace(object: Object, position: Option<&Position>, steps: &[(Time, Step)]) -> Object {

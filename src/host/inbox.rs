@@ -65,7 +65,7 @@ impl Inbox {
         let lane = match &event {
             Event::Stream(..) => &self.streams,
             Event::Command(_) => &self.commands,
-            Event::Stored { .. } | Event::DiskFull { .. } | Event::Loaded { .. } => &self.urgent,
+            Event::Stored(..) | Event::DiskFull { .. } | Event::Loaded { .. } => &self.urgent,
             Event::Mended { .. } => &self.urgent,
             Event::Datagram { .. } | Event::PortClosed { .. } | Event::Timer => &self.urgent,
         };

@@ -23,6 +23,7 @@ pub mod machine;
 pub mod net;
 pub mod notices;
 pub mod reconcile;
+pub mod record;
 pub mod replay;
 pub mod run;
 pub mod signals;

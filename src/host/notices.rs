@@ -165,11 +165,12 @@ fn bytes(notice: Option<&Notice>) -> usize {
 
 fn weight(notice: &Notice) -> Weight {
     match notice {
-        Notice::Request | Notice::Grant(_) | Notice::Pass(..) => Weight::Passing,
+        Notice::Request(_) | Notice::Grant(..) | Notice::Pass(..) => Weight::Passing,
+        Notice::Detail(_) | Notice::Written { .. } | Notice::Standing(_) => Weight::Passing,
         Notice::Fenced { .. } | Notice::CatchingUp { .. } => Weight::Passing,
         Notice::Message { own: false, .. } | Notice::Moved(_) | Notice::Conflict { .. } => Weight::Kept,
         Notice::Gathering(_) | Notice::Ring { .. } | Notice::CaughtUp { .. } => Weight::Seldom,
-        Notice::Woke { .. } | Notice::Checkpointed | Notice::Warning(_) => Weight::Seldom,
+        Notice::Woke { .. } | Notice::Checkpointed { .. } | Notice::Warning(_) => Weight::Seldom,
         Notice::DiskFull(_) | Notice::DiskRoom | Notice::Stranger(_) => Weight::Seldom,
         Notice::Message { own: true, .. } | Notice::Pending { .. } | Notice::Refused { .. } => Weight::Owed,
         Notice::Held { .. } | Notice::FoundOrdered { .. } | Notice::OfferedAgain { .. } => Weight::Owed,
@@ -185,6 +186,7 @@ mod tests {
 
     use bytes::Bytes;
 
+    use crate::host::terminal::samples;
     use crate::replica::Record;
     use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq};
 
@@ -213,7 +215,7 @@ mod tests {
     fn full() -> (Notices, Receiver<Notice>) {
         let (mut notices, receiver) = Notices::open();
         for _ in 0..CHANNEL_MAX {
-            notices.tell(Notice::Request);
+            notices.tell(samples::request());
         }
         assert_eq!(notices.passing_lost(), 0);
         (notices, receiver)
@@ -226,7 +228,7 @@ mod tests {
             all.push(notice);
             notices.flush();
         }
-        all.retain(|notice| *notice != Notice::Request);
+        all.retain(|notice| *notice != samples::request());
         all
     }
 
@@ -243,7 +245,7 @@ mod tests {
     fn a_slow_reader_loses_protocol_notices_only() {
         let (mut notices, receiver) = full();
         notices.tell(message(1, false, 10));
-        notices.tell(Notice::Grant(crate::words::Hop(3)));
+        notices.tell(samples::grant(3));
         notices.tell(message(2, false, 10));
         assert_eq!(notices.passing_lost(), 1);
         assert!(notices.is_waiting());
@@ -278,10 +280,10 @@ mod tests {
             notices.tell(message(seq, false, 1 << 20));
         }
         notices.tell(caught_up(20));
-        notices.tell(Notice::Checkpointed);
+        notices.tell(samples::checkpointed());
         notices.tell(message(20, false, 10));
         let all = read_all(&mut notices, &receiver);
-        assert_eq!(all[16..18], [caught_up(20), Notice::Checkpointed]);
+        assert_eq!(all[16..18], [caught_up(20), samples::checkpointed()]);
         assert!(matches!(&all[18], Notice::Warning(text) if text.starts_with("5 messages")));
         assert_eq!(all.len(), 19);
 

@@ -21,8 +21,9 @@ use crate::wire::seal::key::Keys;
 use crate::wire::{Deed, LabState};
 use crate::words::{Epoch, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq, WallTime};
 
+pub use crate::ring::{Detail, Evidence, MemberSeen, TokenSeen};
 pub use beginning::{Config, RecoverLevel, Restart};
-pub use notice::Notice;
+pub use notice::{Gone, Notice};
 pub use status::{Counters, Foreign, MemberStatus, PhaseName, Status, Step, Stranger, Why};
 
 /// Names a `Store` action; rises by one with each.
@@ -59,15 +60,7 @@ pub enum Event {
     /// The deadline has passed.
     Timer,
     /// This ticket's operation and all earlier ones are durable.
-    Stored {
-        /// The ticket of the last operation that is durable.
-        ticket: Ticket,
-        /// Ids of which the file held another position already; the lower one is kept.
-        moved: Vec<Moved>,
-        /// The hashes of the lines of all records in these operations, in their order, those that the file had included:
-        /// the disk makes the lines, and so the core need not.
-        hashes: Vec<u64>,
-    },
+    Stored(Ticket, Stored),
     /// An append failed without harm (a full disk): nothing of this ticket was kept. The host tries again by
     /// itself and answers `Stored` when it works.
     DiskFull {
@@ -95,6 +88,18 @@ pub enum Event {
     Stream(StreamId, StreamEvent),
     /// The user, or a program, wants something.
     Command(Command),
+}
+
+/// What the disk found out while it made things durable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Ids of which the file held another position already; the lower one is kept.
+    pub moved: Vec<Moved>,
+    /// The hashes of the lines of all records in these operations, in their order, those that the file had included:
+    /// the disk makes the lines, and so the core need not.
+    pub hashes: Vec<u64>,
+    /// The numbers of the checkpoints written by these operations, in their order.
+    pub checkpoints: Vec<u64>,
 }
 
 /// What happens on a stream.
@@ -178,10 +183,25 @@ pub enum Command {
         /// What it is.
         deed: Deed,
     },
+    /// Somebody watches closely from now on, or nobody does any more.
+    Watch(Watch),
     /// The process is about to be stopped for a while: hand the token on, if it rests here.
     Suspend,
     /// Pass the token, leave the ring, write everything and exit.
     Leave,
+}
+
+/// How closely a node is watched. What is told in detail is [`Notice::Detail`], [`Notice::Written`] and
+/// [`Notice::Standing`]; a node that is not watched makes none of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watch {
+    /// Not at all.
+    #[default]
+    Off,
+    /// All that the protocol does is told.
+    Details,
+    /// And once a second how things stand.
+    DetailsAndStatus,
 }
 
 /// What a node asks of its host.

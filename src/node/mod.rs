@@ -24,9 +24,11 @@ pub mod round;
 pub mod sealing;
 pub mod serving;
 mod status;
+mod storing;
 mod strangers;
 mod ticks;
 mod tracing;
+mod watching;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -38,45 +40,23 @@ use crate::replica::digest::Digest;
 use crate::replica::{ById, IdSet, PositionSet, Record};
 use crate::ring::{Ring, Settings};
 use crate::wire::seal::OVERHEAD_BYTES;
-use crate::words::{Epoch, Incarnation, Member, MessageId, Position, RingId, Seq, Time};
+use crate::words::{Epoch, Incarnation, Member, MessageId, Position, Seq, Time};
 
 use asking::Asking;
 use catching_up::CatchingUp;
 use completing::Completing;
 use delayed::Delayed;
 use disorder::Disorder;
-use face::{
-    Action, CheckpointState, Command, Config, Event, Exit, LoadId, Notice, Restart, Store, StreamId, Ticket,
-};
+use face::{Action, Command, Config, Event, LoadId, Notice, Restart, Store, StreamId, Ticket};
 use outbox::Line;
 use reconciling::Reconciling;
 use sealing::Sealing;
 use serving::Serving;
+use storing::AfterStore;
 use strangers::Strangers;
 use ticks::Ticks;
 use tracing::Traces;
-use writing::Writing;
-
-/// What is done when a ticket is durable.
-#[derive(Clone, Debug)]
-enum AfterStore {
-    /// The line is pending: it is offered to the ring.
-    Outbox(MessageId),
-    /// The ring may use the epoch.
-    Epoch(crate::words::Epoch),
-    /// The records are held.
-    Append(Vec<Writing>),
-    /// A checkpoint is there.
-    Checkpoint,
-    /// The last checkpoint of this life is there.
-    LastCheckpoint,
-    /// The replica is in canonical order up to here.
-    Rewritten(Position),
-    /// The new incarnation may be used.
-    Reborn,
-    /// The chunk is accepted.
-    Accepted(RingId, Seq),
-}
+use watching::Watching;
 
 /// A digest of what was delivered in one ring, in its order: equal for members that moved on together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,6 +123,7 @@ pub struct Node {
     last_now: Time,
     order: OrderDigest,
     last_order: OrderDigest,
+    watching: Watching,
     actions: Vec<Action>,
 }
 
@@ -198,6 +179,7 @@ impl Node {
             last_now: now,
             order: OrderDigest::default(),
             last_order: OrderDigest::default(),
+            watching: Watching::default(),
             actions: Vec::new(),
             config,
         };
@@ -232,11 +214,7 @@ impl Node {
             Event::PortClosed { .. } if self.has_left() => {}
             Event::PortClosed { at } => self.ring.port_closed(now, at),
             Event::Timer => {}
-            Event::Stored {
-                ticket,
-                moved,
-                hashes,
-            } => self.on_stored(now, ticket, &moved, hashes),
+            Event::Stored(ticket, found) => self.on_stored(now, ticket, found),
             Event::DiskFull { reason } => self.on_disk_full(reason),
             Event::Loaded { load, records } => self.on_loaded(now, load, records),
             Event::Mended {
@@ -270,6 +248,7 @@ impl Node {
             self.reconciling.deadline(),
             self.strangers.deadline(),
             self.lessons.deadline(),
+            self.watching.deadline(),
         ];
         own.into_iter().flatten().chain(self.ring.deadline()).min()
     }
@@ -329,6 +308,7 @@ impl Node {
             }
         }
         self.tick_lessons(now);
+        self.tick_watching(now);
         self.tick_leaving(now);
     }
 
@@ -364,71 +344,13 @@ impl Node {
             Command::Lab { on, deed } => self.ask_for_deed(now, on, deed),
             Command::LabTold { by, state, deed } => self.lab_told(by, state, deed),
             Command::Suspend => self.ring.yield_token(now),
+            Command::Watch(watch) => self.watch(now, watch),
             Command::Leave => self.start_leaving(now),
         }
     }
 
     fn notice(&mut self, notice: Notice) {
         self.actions.push(Action::Notice(notice));
-    }
-
-    /// Asks for something to be made durable, and remembers what to do then.
-    fn store(&mut self, store: Store, after: Option<AfterStore>) -> Ticket {
-        self.last_ticket = Ticket(self.last_ticket.0 + 1);
-        self.actions.push(Action::Store(self.last_ticket, store));
-        if let Some(after) = after {
-            self.after.push_back((self.last_ticket, after));
-        }
-        self.last_ticket
-    }
-
-    fn on_stored(&mut self, now: Time, ticket: Ticket, moved: &[face::Moved], hashes: Vec<u64>) {
-        let mut hashes = hashes.into_iter();
-        if self.disk_full.take().is_some() {
-            self.notice(Notice::DiskRoom);
-        }
-        while let Some((_, after)) = self.after.pop_front_if(|(at, _)| *at <= ticket) {
-            match after {
-                AfterStore::Outbox(id) => self.line_is_pending(now, id),
-                AfterStore::Epoch(epoch) => self.ring.epoch_stored(now, epoch),
-                AfterStore::Append(records) => self.appended(now, records, moved, &mut hashes),
-                AfterStore::Checkpoint => self.notice(Notice::Checkpointed),
-                AfterStore::LastCheckpoint => {
-                    self.notice(Notice::Checkpointed);
-                    self.actions.push(Action::Exit(Exit::Left));
-                }
-                AfterStore::Rewritten(cut) => self.rewritten(now, cut),
-                AfterStore::Reborn => self.begin_new_life(now),
-                AfterStore::Accepted(ring, seq) => self.ring.accepted(now, ring, seq),
-            }
-        }
-    }
-
-    /// Writes a checkpoint.
-    fn checkpoint(&mut self, leaving: bool) {
-        self.dirty = false;
-        if let Some(up_to) = self
-            .unheld
-            .is_empty()
-            .then(|| self.ring.accepted_and_written())
-            .flatten()
-        {
-            self.marker_then_forget(up_to);
-        }
-        let state = CheckpointState {
-            ring: self.ring.installed().map(|state| state.id),
-            delivered: self.delivered,
-            written: self.held.clone(),
-            name: self.name.clone(),
-            rooms: self.rooms.iter().cloned().collect(),
-            leaving,
-        };
-        let after = if leaving {
-            AfterStore::LastCheckpoint
-        } else {
-            AfterStore::Checkpoint
-        };
-        self.store(Store::Checkpoint(Box::new(state)), Some(after));
     }
 
     /// Peers have seen a larger incarnation of this id (its disk was wiped, or the clock is wrong): takes a

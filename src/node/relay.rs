@@ -1,6 +1,6 @@
 //! Carries out what the ring wants: encodes its datagrams, and passes its news on.
 
-use super::face::{Action, Exit, Notice, Step, Store};
+use super::face::{Action, Exit, Gone, Notice, Step, Store};
 use super::{AfterStore, Node};
 use crate::bugs::{self, Bug};
 use crate::ring::{Expelled, Installed, Output};
@@ -56,10 +56,11 @@ impl Node {
             }
             Output::Installed(installed) => self.on_installed(now, installed),
             Output::RowsChanged => self.update_ticks(now),
-            Output::Requested => self.notice(Notice::Request),
-            Output::Granted(hop) => self.notice(Notice::Grant(hop)),
-            Output::PassedOn(hop, to) => self.notice(Notice::Pass(hop, to)),
-            Output::Gathering(reason) => self.notice(Notice::Gathering(reason)),
+            Output::Requested(ring) => self.notice(Notice::Request(ring)),
+            Output::Granted(ring, hop) => self.notice(Notice::Grant(ring, hop)),
+            Output::PassedOn(ring, hop, to) => self.notice(Notice::Pass(ring, hop, to)),
+            Output::Detail(detail) => self.notice(Notice::Detail(detail)),
+            Output::Gathering(evidence) => self.notice(Notice::Gathering(evidence)),
             Output::Fenced(from, ring) => self.notice(Notice::Fenced { from, ring }),
             Output::Woke(away_us) => self.notice(Notice::Woke { away_us }),
             Output::IncarnationSeen(incarnation) => self.reincarnate(incarnation),
@@ -98,7 +99,12 @@ impl Node {
         let was: Vec<NodeId> = installed.old_members.iter().map(|member| member.id).collect();
         let is: Vec<NodeId> = installed.members.iter().map(|member| member.id).collect();
         let joined = is.iter().copied().filter(|id| !was.contains(id)).collect();
-        let left = was.iter().copied().filter(|id| !is.contains(id)).collect();
+        let left: Vec<NodeId> = was.iter().copied().filter(|id| !is.contains(id)).collect();
+        let how = |id: &NodeId| match installed.goodbyes.iter().any(|member| member.id == *id) {
+            true => Gone::Goodbye,
+            false => Gone::Silent,
+        };
+        let left_how = left.iter().map(how).collect();
         let names = installed.members.iter().map(|member| self.name_of(*member));
         let names = names.collect();
         self.notice(Notice::Ring {
@@ -107,6 +113,8 @@ impl Node {
             members: installed.members,
             joined,
             left,
+            left_how,
+            came_from: installed.came_from,
             first: installed.first,
         });
         self.token_is_lost(ring);

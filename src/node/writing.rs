@@ -200,6 +200,7 @@ impl Node {
                 self.unheld.remove(id);
             }
             self.traces.step(now, id, Step::Written);
+            self.watch_written(id, position);
             if let Some(seq) = ring_seq {
                 self.ring.written(now, seq);
             }

@@ -154,7 +154,7 @@ impl<U: User> OrderOnly<U> {
                 self.actions.push(Action::Stream(stream, StreamAction::Close));
             }
             Event::Timer | Event::Command(_) | Event::Stream(..) => {}
-            Event::Stored { .. } | Event::DiskFull { .. } | Event::Loaded { .. } => {}
+            Event::Stored(..) | Event::DiskFull { .. } | Event::Loaded { .. } => {}
             Event::Mended { .. } => {}
         }
         if self.ring.deadline().is_some_and(|at| at <= now) {
@@ -249,8 +249,12 @@ impl<U: User> OrderOnly<U> {
             }
             // Only with a quorum.
             Output::Accept(..) | Output::Adopted(_) | Output::Entered(_) | Output::Established => {}
-            Output::Stamped(..) | Output::RowsChanged | Output::Requested | Output::Granted(_) => {}
-            Output::PassedOn(..) | Output::Gathering(_) | Output::Fenced(..) | Output::Woke(_) => {}
+            Output::Stamped(..) | Output::RowsChanged | Output::Requested(_) | Output::Granted(..) => {}
+            Output::Detail(_)
+            | Output::PassedOn(..)
+            | Output::Gathering(_)
+            | Output::Fenced(..)
+            | Output::Woke(_) => {}
         }
     }
 

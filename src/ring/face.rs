@@ -5,6 +5,7 @@ use std::net::SocketAddrV4;
 use bytes::Bytes;
 
 use super::Delivery;
+use super::watch::Detail;
 use crate::wire::{Body, Chunk};
 use crate::words::{Epoch, Hop, Incarnation, Member, MessageId, NodeId, Position, RingId, Seq};
 
@@ -77,14 +78,16 @@ pub enum Output {
     Installed(Installed),
     /// What members have received or written has changed.
     RowsChanged,
-    /// The token was asked for.
-    Requested,
+    /// The token of this ring was asked for.
+    Requested(RingId),
     /// The token arrived and is used.
-    Granted(Hop),
+    Granted(RingId, Hop),
     /// The token was handed on.
-    PassedOn(Hop, NodeId),
-    /// The ring is over, for this reason in words.
-    Gathering(String),
+    PassedOn(RingId, Hop, NodeId),
+    /// Something happened that only those are told who watch: see [`super::Ring::watch`].
+    Detail(Detail),
+    /// The ring is over, for this reason.
+    Gathering(Evidence),
     /// Something under a ring that is over was refused.
     Fenced(NodeId, RingId),
     /// A suspension was noticed.
@@ -93,6 +96,46 @@ pub enum Output {
     IncarnationSeen(Incarnation),
     /// This node cannot stay.
     Expelled(Expelled),
+}
+
+/// Why a ring is over: in words, and what the words rest on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// In words, such as "no word from 2 for 310 ms, limit 300".
+    pub reason: String,
+    /// The node that it is about.
+    pub about: Option<NodeId>,
+    /// For how long nothing was heard, in microseconds.
+    pub silent_us: Option<u64>,
+    /// How long that may be.
+    pub limit_us: Option<u64>,
+}
+
+impl Evidence {
+    /// Words that are about a node.
+    pub fn about(node: NodeId, reason: String) -> Evidence {
+        Evidence {
+            about: Some(node),
+            ..Evidence::from(reason)
+        }
+    }
+}
+
+impl From<String> for Evidence {
+    fn from(reason: String) -> Evidence {
+        Evidence {
+            reason,
+            about: None,
+            silent_us: None,
+            limit_us: None,
+        }
+    }
+}
+
+impl From<&str> for Evidence {
+    fn from(reason: &str) -> Evidence {
+        Evidence::from(reason.to_string())
+    }
 }
 
 /// Why a node cannot stay.
@@ -121,6 +164,10 @@ pub struct Installed {
     pub old: Option<RingId>,
     /// The members of that ring.
     pub old_members: Vec<Member>,
+    /// Which rings the members come from; those that come from none are together.
+    pub came_from: Vec<(Option<RingId>, Vec<NodeId>)>,
+    /// Who said goodbye since the ring before.
+    pub goodbyes: Vec<Member>,
     /// The first number.
     pub first: Seq,
 }

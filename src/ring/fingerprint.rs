@@ -86,6 +86,8 @@ impl Ring {
             storing_epoch,
             suspects,
             estranged,
+            goodbyes: _,
+            watched: _,
             counters: _,
             out,
         } = self;

@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::net::SocketAddrV4;
 
 use super::deadlines::due;
-use super::{Deadlines, Output, Peer, Phase, Ring};
+use super::{Deadlines, Evidence, Output, Peer, Phase, Ring};
 use crate::bugs::{self, Bug};
 use crate::wire::{Body, Join, MEMBERS_MAX, Refuse};
 use crate::words::{Member, NodeId, RingId, Time};
@@ -122,12 +122,12 @@ impl Gather {
 
 impl Ring {
     /// Begins to gather, without those who are known to be gone.
-    pub(super) fn enter_gather(&mut self, now: Time, reason: String, gone: &[Member]) {
+    pub(super) fn enter_gather(&mut self, now: Time, reason: Evidence, gone: &[Member]) {
         self.gather_anew(now, reason, gone, None);
     }
 
     /// The same, with somebody new.
-    fn gather_anew(&mut self, now: Time, reason: String, gone: &[Member], new: Option<Member>) {
+    fn gather_anew(&mut self, now: Time, reason: Evidence, gone: &[Member], new: Option<Member>) {
         let mut present = self.known_members();
         if let Phase::Gather(gather) = &self.phase {
             present.extend(&gather.present);
@@ -263,12 +263,8 @@ impl Ring {
         };
         if is_member && join.epoch >= ring.epoch {
             self.learn_peer(sender, peer);
-            self.gather_anew(
-                now,
-                format!("{} gave up ring {}", sender.id, ring.epoch),
-                &[],
-                Some(sender),
-            );
+            let reason = format!("{} gave up ring {}", sender.id, ring.epoch);
+            self.gather_anew(now, Evidence::about(sender.id, reason), &[], Some(sender));
             self.merge_view(now, sender, join);
         }
     }
@@ -293,14 +289,15 @@ impl Ring {
             self.learn_peer(sender, peer);
             let without_me = join.failed.iter().all(|member| *member != self.settings.me);
             let gone = if without_me { &join.failed[..] } else { &[] };
-            self.gather_anew(now, format!("{} gathers", sender.id), gone, Some(sender));
+            let reason = Evidence::about(sender.id, format!("{} gathers", sender.id));
+            self.gather_anew(now, reason, gone, Some(sender));
             self.merge_view(now, sender, join);
         }
     }
 
     /// Adds somebody who answered a probe to those present.
     pub(super) fn gather_with(&mut self, now: Time, newcomer: Member, gone: Option<Member>) {
-        let reason = format!("{} is new here", newcomer.id);
+        let reason = Evidence::about(newcomer.id, format!("{} is new here", newcomer.id));
         self.gather_anew(now, reason, gone.as_slice(), Some(newcomer));
     }
 

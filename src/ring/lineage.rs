@@ -367,6 +367,7 @@ impl Ring {
 
     /// The same node under a new incarnation: its lineage goes on.
     pub fn inherit(&mut self, mut before: Ring) {
+        self.watch(before.watched.is_some());
         if self.has_quorum() {
             self.lineage.log = before.take_log();
             self.lineage.entered = before.lineage.entered;

@@ -45,6 +45,7 @@ mod repair;
 mod state;
 mod suspicion;
 mod timing;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
@@ -56,9 +57,10 @@ use crate::wire::Body;
 use crate::words::{Epoch, Incarnation, Member, NodeId, Position, RingId, Seq, Time};
 
 pub use deadlines::{Deadlines, Due};
-pub use face::{Expelled, Installed, Offer, Output, Peer, RingCounters, Settings};
+pub use face::{Evidence, Expelled, Installed, Offer, Output, Peer, RingCounters, Settings};
 pub use state::{Delivery, RingState};
 pub use timing::Timing;
+pub use watch::{Detail, MemberSeen, TokenSeen};
 
 use commit::Committing;
 use gather::Gather;
@@ -67,6 +69,7 @@ use newcomers::Newcomers;
 use queue::Queue;
 use recover::Recovering;
 use suspicion::Suspect;
+use watch::Watched;
 
 /// How many peers' addresses are remembered.
 const PEERS_MAX: usize = 2_048;
@@ -136,6 +139,10 @@ pub struct Ring {
     away_until: Time,
     /// The ring this node was in before the installed one, with its members.
     previous: Option<(RingId, Vec<Member>)>,
+    /// Who said goodbye since the ring was installed.
+    goodbyes: BTreeSet<Member>,
+    /// Somebody watches.
+    watched: Option<Watched>,
     counters: RingCounters,
     out: Vec<Output>,
 }
@@ -173,6 +180,8 @@ impl Ring {
             multicast_missed: 0,
             away_until: Time(0),
             previous: None,
+            goodbyes: BTreeSet::new(),
+            watched: None,
             counters: RingCounters::default(),
             out: Vec::new(),
             settings,
@@ -422,13 +431,17 @@ impl Ring {
         // Who is in operation in the ring that is being formed here saw that all have recovered.
         let is_ahead = matches!(&self.phase, Phase::Recover(recovering)
             if recovering.state.id == ring && recovering.state.index_of(sender).is_some());
+        if is_mine || is_ahead {
+            self.goodbyes.insert(sender);
+        }
         if is_ahead && self.has_recovered() {
             self.install(now);
         }
         if let Phase::Gather(_) = self.phase {
             self.fail_in_gather(now, &[sender]);
         } else if is_ahead || (is_mine && !is_done) {
-            self.enter_gather(now, format!("{} left", sender.id), &[sender]);
+            let left = Evidence::about(sender.id, format!("{} left", sender.id));
+            self.enter_gather(now, left, &[sender]);
         }
     }
 }

@@ -92,6 +92,7 @@ impl Ring {
         self.deadlines.request_again = None;
         self.deadlines.commit_again = None;
         self.deadlines.loss = None;
+        self.watch_token();
         self.visit(now);
         self.out.push(Output::RowsChanged);
         if self.is_operational() {
@@ -192,7 +193,7 @@ impl Ring {
         );
         if !state.granted {
             state.granted = true;
-            self.out.push(Output::Granted(state.hop));
+            self.out.push(Output::Granted(state.id, state.hop));
         }
         let datagrams = self.take_queue();
         let state = self.installed.as_mut().expect("the ring was there");

@@ -3,10 +3,10 @@
 use super::deadlines::{due, due_again};
 use super::state::{Passed, RingState};
 use super::timing::Repeat;
-use super::{Deadlines, Output, Phase, Ring};
+use super::{Deadlines, Evidence, Output, Phase, Ring};
 use crate::bugs::{self, Bug};
 use crate::wire::{Body, Pace, RANGES_MAX, Request, Token};
-use crate::words::{Hop, Member, Seq, Time};
+use crate::words::{Hop, Member, NodeId, Seq, Time};
 
 /// How many ranges a member puts on the token's list.
 const LACKING_MAX: usize = 16;
@@ -115,6 +115,7 @@ impl Ring {
                 if let (Pace::Idle, Some(until)) = (pace, self.deadlines.rest) {
                     self.let_beacon_wait(until);
                 }
+                self.watch_rest(pace);
             }
             Plan::Keep => {
                 self.send_held_back();
@@ -125,6 +126,7 @@ impl Ring {
                 state.sent_in_visit = 0;
                 self.hold_us = None;
                 self.end_grant();
+                self.watch_rest(Pace::Idle);
             }
         }
     }
@@ -134,9 +136,8 @@ impl Ring {
         let me = self.settings.me.id;
         let Some(state) = &mut self.installed else { return };
         if std::mem::take(&mut state.granted) {
-            let hop = state.hop;
-            state.hop = Hop(hop.0 + 1);
-            self.out.push(Output::PassedOn(Hop(hop.0 + 1), me));
+            state.hop = Hop(state.hop.0 + 1);
+            self.out.push(Output::PassedOn(state.id, state.hop, me));
         }
     }
 
@@ -163,10 +164,10 @@ impl Ring {
                 .map(|(first, last)| (me as u16, first, last)),
         );
         lacking.truncate(RANGES_MAX);
-        let hop = Hop(holding.token.hop.0 + 1);
+        let (ring, hop) = (state.id, Hop(holding.token.hop.0 + 1));
         let rows = state.rows.clone();
         let token = Token {
-            ring: state.id,
+            ring,
             hop,
             high: state.high,
             pace,
@@ -185,8 +186,9 @@ impl Ring {
         self.unicast(receiver, Body::Token(token));
         self.send_held_back();
         if granted {
-            self.out.push(Output::PassedOn(hop, receiver.id));
+            self.out.push(Output::PassedOn(ring, hop, receiver.id));
         }
+        self.watch_pass();
         self.deadlines.rest = None;
         self.deadlines.token_again = Some(Repeat::first(now, token_again));
         if let Phase::Recover(recovering) = &self.phase {
@@ -239,9 +241,9 @@ impl Ring {
         if let Some(holding) = &state.holding {
             let wants = !self.queue.is_empty() || self.hold_us.is_some();
             if holding.resting && wants && !state.granted {
-                self.out.push(Output::Requested);
+                self.out.push(Output::Requested(state.id));
             }
-            self.hasten(now);
+            self.hasten(now, Some(self.settings.me.id));
             return;
         }
         if self.deadlines.request_again.is_some() {
@@ -252,7 +254,7 @@ impl Ring {
             hop: state.hop,
         };
         self.requested_at = now;
-        self.out.push(Output::Requested);
+        self.out.push(Output::Requested(request.ring));
         self.multicast(Body::Request(request));
         self.resend_soon(now);
         self.deadlines.request_again = Some(Repeat::first(now, self.timing.request_again()));
@@ -269,7 +271,7 @@ impl Ring {
             .expect("the sender of a current datagram is a member");
         state.requests.insert(index, request.hop);
         self.resend_soon(now);
-        self.hasten(now);
+        self.hasten(now, Some(sender.id));
     }
 
     /// Somebody is in want of the token: if it was passed and not seen since, that is to show itself soon.
@@ -285,13 +287,14 @@ impl Ring {
         }
     }
 
-    /// If the token rests here, there is something to do with it now.
-    pub(super) fn hasten(&mut self, now: Time) {
+    /// If the token rests here, there is something to do with it now, because of `by` if it is because of anybody.
+    pub(super) fn hasten(&mut self, now: Time, by: Option<NodeId>) {
         let rests = self
             .current()
             .and_then(|state| state.holding.as_ref())
             .is_some_and(|h| h.resting);
         if rests {
+            self.watch_wake(by);
             self.visit(now);
         }
     }
@@ -396,16 +399,17 @@ impl Ring {
 
     fn token_is_lost(&mut self, now: Time) {
         let state = self.installed.as_ref().expect("an operational node has a ring");
-        let whom = state
-            .believed_holder()
-            .map_or("the ring".to_string(), |id| format!("{id}"));
-        let silent_ms = now.since_us(state.progress) / 1_000;
-        let limit_ms = self.timing.token_timeout() / 1_000;
-        self.enter_gather(
-            now,
-            format!("no word from {whom} for {silent_ms} ms, limit {limit_ms}"),
-            &[],
-        );
+        let about = state.believed_holder();
+        let whom = about.map_or("the ring".to_string(), |id| format!("{id}"));
+        let (silent_us, limit_us) = (now.since_us(state.progress), self.timing.token_timeout());
+        let (silent_ms, limit_ms) = (silent_us / 1_000, limit_us / 1_000);
+        let evidence = Evidence {
+            reason: format!("no word from {whom} for {silent_ms} ms, limit {limit_ms}"),
+            about,
+            silent_us: Some(silent_us),
+            limit_us: Some(limit_us),
+        };
+        self.enter_gather(now, evidence, &[]);
     }
 
     /// Sets when the token counts as lost: soon if this node waits for it, later if nobody does.
@@ -429,6 +433,7 @@ impl Ring {
 
     /// A token that is older than the others would wait for is not used any more.
     pub fn notice_suspension(&mut self, now: Time) {
+        self.watched_at(now);
         let timeout = self.timing.token_timeout();
         if self.deadline().is_some_and(|at| now > at.after_us(timeout)) {
             self.away_until = now.after_us(timeout);
@@ -445,6 +450,14 @@ impl Ring {
         self.out.push(Output::Woke(away_us));
         self.deadlines = Deadlines::default();
         self.suspects.clear();
-        self.enter_gather(now, "this node was suspended while it held the token".into(), &[]);
+        let evidence = Evidence {
+            silent_us: Some(away_us),
+            limit_us: Some(timeout),
+            ..Evidence::about(
+                self.settings.me.id,
+                "this node was suspended while it held the token".into(),
+            )
+        };
+        self.enter_gather(now, evidence, &[]);
     }
 }

@@ -15,7 +15,7 @@ use super::timing::Repeat;
 use super::{Deadlines, Installed, Output, Phase, Ring};
 use crate::bugs::{self, Bug};
 use crate::wire::{Body, Commit, OldRing, Pace, RANGES_MAX, Token, TokenRow};
-use crate::words::{Hop, Member, Position, RingId, Seq, Time};
+use crate::words::{Hop, Member, NodeId, Position, RingId, Seq, Time};
 
 /// A new ring whose members still exchange what is left of their old ones.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub(super) struct Recovering {
     complete: bool,
     /// The members that were in the same ring as I before.
     companions: Vec<Member>,
+    /// Which rings the members come from.
+    came_from: BTreeMap<Option<RingId>, Vec<NodeId>>,
     /// What I still lack of what they have: numbers.
     pub(super) wanted: Vec<(Seq, Seq)>,
     /// Whom I asked last, as an index into those who have it.
@@ -90,6 +92,7 @@ impl Recovering {
             steps,
             seen,
             progress: _,
+            came_from: _,
         } = self;
         state.hash_state(me, now, hasher);
         // Whom it asks next goes round those who have it.
@@ -157,6 +160,10 @@ impl Ring {
             .filter(|(member, old)| came_along(member, old))
             .map(|(m, _)| *m)
             .collect();
+        let mut came_from: BTreeMap<Option<RingId>, Vec<NodeId>> = BTreeMap::new();
+        for (member, old) in &rows {
+            came_from.entry(old.ring).or_default().push(member.id);
+        }
         let mut adoption = Adoption::default();
         if !self.has_quorum() {
             let holders = rows.into_iter().filter(|(member, old)| came_along(member, old));
@@ -178,6 +185,7 @@ impl Ring {
             adopted,
             complete,
             companions,
+            came_from,
             wanted,
             asked: 0,
             sent_commit: None,
@@ -225,12 +233,19 @@ impl Ring {
             .ring
             .expect("who lacks something comes from a ring");
         let ranges: Vec<(Seq, Seq)> = recovering.wanted.iter().copied().take(RANGES_MAX).collect();
+        self.watch_asked(ring, &ranges, me);
         self.unicast(holder, Body::Nack { ring, ranges });
         self.deadlines.nack_again = Some(Repeat::first(now, self.timing.nack_again()));
     }
 
     /// Chunks of the old ring arrived; only what is wanted is taken.
-    pub(super) fn take_recovered(&mut self, now: Time, ring: RingId, chunks: Vec<crate::wire::Chunk>) {
+    pub(super) fn take_recovered(
+        &mut self,
+        now: Time,
+        sender: Member,
+        ring: RingId,
+        chunks: Vec<crate::wire::Chunk>,
+    ) {
         let (entered, quorum) = (self.has_entered(), self.settings.quorum);
         let Phase::Recover(recovering) = &mut self.phase else {
             return;
@@ -245,6 +260,7 @@ impl Ring {
             return;
         };
         let mut progress = false;
+        let mut repaired = Vec::new();
         for chunk in chunks {
             let wanted = recovering
                 .wanted
@@ -252,12 +268,14 @@ impl Ring {
                 .any(|(first, last)| *first <= chunk.seq && chunk.seq <= *last);
             let copy = (quorum > 0).then(|| chunk.clone());
             let wanted = wanted && (quorum == 0 || chunk.id.counter != MARKER);
+            let seq = chunk.seq;
             if wanted && old.buffer.insert(chunk) {
                 if let Some(chunk) = copy {
                     self.unaccepted.insert(Position { ring, seq: chunk.seq });
                     self.out.push(Output::Accept(ring, chunk));
                 }
                 self.counters.repaired_for_me += 1;
+                repaired.extend(self.watched.is_some().then_some(seq));
                 progress = true;
             }
         }
@@ -273,12 +291,13 @@ impl Ring {
         if progress {
             self.deadlines.loss = Some(now.after_us(self.timing.forming()));
         }
+        self.watch_repaired(ring, repaired.into_iter(), sender);
         if progress && rest {
             self.pull(now);
         }
         if !rest {
             self.deadlines.nack_again = None;
-            self.hasten(now);
+            self.hasten(now, None);
         }
     }
 
@@ -354,6 +373,8 @@ impl Ring {
             together: recovering.companions,
             old: old_id,
             old_members: old_members.clone(),
+            came_from: recovering.came_from.into_iter().collect(),
+            goodbyes: std::mem::take(&mut self.goodbyes).into_iter().collect(),
             first: new.first,
         };
         if recovering.adopted.is_some() {

@@ -151,7 +151,7 @@ impl Ring {
             }
             self.settle(now);
             if !self.is_operational() && self.has_recovered() {
-                self.hasten(now);
+                self.hasten(now, None);
             }
         }
     }
@@ -186,6 +186,7 @@ impl Ring {
         let ranges = state.buffer.missing(bound, RANGES_MAX);
         if !ranges.is_empty() {
             let ring = state.id;
+            self.watch_asked(ring, &ranges, self.settings.me);
             self.unicast(holder, Body::Nack { ring, ranges });
         }
     }
@@ -202,6 +203,8 @@ impl Ring {
             return;
         }
         let chunks = chunks_in(state, ranges);
+        self.watch_asked(ring, ranges, sender);
+        self.watch_resent(ring, chunks.iter().map(|chunk| chunk.seq), Some(sender));
         for body in self.pack_repairs(ring, chunks) {
             self.unicast(sender, body);
         }
@@ -223,7 +226,7 @@ impl Ring {
     /// Chunks that were asked for arrived.
     pub(super) fn on_repair(&mut self, now: Time, sender: Member, repair: Repair) {
         if let Phase::Recover(_) = self.phase {
-            self.take_recovered(now, repair.ring, repair.chunks);
+            self.take_recovered(now, sender, repair.ring, repair.chunks);
             return;
         }
         if !self.is_current(sender, repair.ring) {
@@ -236,7 +239,12 @@ impl Ring {
             .into_iter()
             .filter(|chunk| chunk.seq <= high)
             .collect();
-        let count = chunks.iter().filter(|chunk| !state.buffer.has(chunk.seq)).count();
+        let missed = || chunks.iter().filter(|chunk| !state.buffer.has(chunk.seq));
+        let count = missed().count();
+        if self.watched.is_some() {
+            let missed: Vec<Seq> = missed().map(|chunk| chunk.seq).collect();
+            self.watch_repaired(repair.ring, missed.into_iter(), sender);
+        }
         self.counters.repaired_for_me += count as u64;
         if count > 0 {
             self.multicast_missed += 1;
@@ -289,6 +297,8 @@ impl Ring {
                 .extend(state.buffer.get(*seq).cloned());
         }
         for (to, chunks) in by_receiver {
+            let receiver = to.map(|index| members[index]);
+            self.watch_resent(ring, chunks.iter().map(|chunk| chunk.seq), receiver);
             for body in self.pack_repairs(ring, chunks) {
                 match to {
                     Some(index) => self.unicast(members[index], body),

@@ -14,7 +14,7 @@ use std::net::SocketAddrV4;
 use rand::RngExt;
 
 use super::deadlines::due;
-use super::{Phase, Ring};
+use super::{Evidence, Phase, Ring};
 use crate::wire::Body;
 use crate::words::{Member, Time};
 
@@ -187,7 +187,13 @@ impl Ring {
                 ids.join(", "),
                 span / 1_000
             );
-            self.enter_gather(now, reason, &silent);
+            let evidence = Evidence {
+                reason,
+                about: silent.first().map(|member| member.id),
+                silent_us: Some(span),
+                limit_us: Some(span),
+            };
+            self.enter_gather(now, evidence, &silent);
         }
     }
 }

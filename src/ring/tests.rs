@@ -6,6 +6,7 @@ mod lineage;
 mod others;
 mod recover;
 mod visits;
+mod watch;
 
 use bytes::Bytes;
 

@@ -213,11 +213,14 @@ impl Checker {
             Notice::Gathering(_) => self.seen("gathering"),
             Notice::Reconciled { .. } => self.seen("reconciled"),
             Notice::Refused { .. }
-            | Notice::Request
-            | Notice::Grant(_)
+            | Notice::Request(_)
+            | Notice::Grant(..)
+            | Notice::Detail(_)
+            | Notice::Written { .. }
+            | Notice::Standing(_)
             | Notice::Pass(..)
             | Notice::CatchingUp { .. }
-            | Notice::Checkpointed
+            | Notice::Checkpointed { .. }
             | Notice::Status(_)
             | Notice::Trace { .. }
             | Notice::Rekeyed(_)

@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use crate::disk::Appended;
-use crate::node::face::{Accepted, CheckpointState, Load, Moved, Restart, Store, Ticket};
+use crate::node::face::{Accepted, CheckpointState, Load, Moved, Restart, Store, Stored, Ticket};
 use crate::replica::Record;
 use crate::replica::record::hash_line;
 use crate::words::{Epoch, Incarnation, MessageId, Position, Seq};
@@ -29,6 +28,8 @@ pub struct Disk {
     pub places: BTreeMap<MessageId, Position>,
     /// The last checkpoint.
     pub checkpoint: Option<CheckpointState>,
+    /// How many were written.
+    checkpoints: u64,
     /// Chunks accepted before delivery.
     pub accepted: BTreeMap<Position, Accepted>,
     /// Messages of which a chunk was ever accepted here, or that rot took: what was confirmed stays true when the
@@ -51,6 +52,7 @@ impl Disk {
             replica: self.replica.clone(),
             places: self.places.clone(),
             checkpoint: self.checkpoint.clone(),
+            checkpoints: self.checkpoints,
             accepted: self.accepted.clone(),
             ever_accepted: self.ever_accepted.clone(),
             pending: self.pending.clone(),
@@ -65,19 +67,19 @@ impl Disk {
     }
 
     /// All operations up to this ticket become durable.
-    pub fn sync(&mut self, ticket: Ticket) -> Appended {
-        let mut appended = Appended::default();
+    pub fn sync(&mut self, ticket: Ticket) -> Stored {
+        let mut stored = Stored::default();
         while let Some((_, store)) = self.pending.pop_front_if(|(at, _)| *at <= ticket) {
-            self.apply(store, &mut appended);
+            self.apply(store, &mut stored);
         }
-        appended
+        stored
     }
 
     /// The process is killed: of what was under way, `survivors` operations made it all the same.
     pub fn crash(&mut self, survivors: usize) {
         if self.files.is_none() {
             for (_, store) in std::mem::take(&mut self.pending).into_iter().take(survivors) {
-                self.apply(store, &mut Appended::default());
+                self.apply(store, &mut Stored::default());
             }
             return;
         }
@@ -94,7 +96,7 @@ impl Disk {
         self.pending.len()
     }
 
-    fn apply(&mut self, store: Store, appended: &mut Appended) {
+    fn apply(&mut self, store: Store, stored: &mut Stored) {
         match store {
             Store::Identity { incarnation, epoch } => self.identity = (incarnation, epoch),
             Store::Outbox { id, content } => {
@@ -106,11 +108,15 @@ impl Disk {
             Store::Append(records) => {
                 for record in records {
                     let line = record.line();
-                    appended.hashes.push(hash_line(&line));
-                    appended.moved.extend(self.append(record, &line));
+                    stored.hashes.push(hash_line(&line));
+                    stored.moved.extend(self.append(record, &line));
                 }
             }
-            Store::Checkpoint(state) => self.checkpoint = Some(*state),
+            Store::Checkpoint(state) => {
+                self.checkpoint = Some(*state);
+                self.checkpoints += 1;
+                stored.checkpoints.push(self.checkpoints);
+            }
             Store::Rewrite { .. } => {}
             Store::Accept(chunks) => {
                 self.ever_accepted

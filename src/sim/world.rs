@@ -461,7 +461,7 @@ impl World {
         }
         let told = matches!(
             event,
-            Event::Datagram { .. } | Event::Stored { .. } | Event::PortClosed { .. }
+            Event::Datagram { .. } | Event::Stored(..) | Event::PortClosed { .. }
         );
         if self.trace.is_some() && told {
             let told = tell::event(&event, &self.processes[&id].node);

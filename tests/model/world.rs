@@ -526,8 +526,9 @@ impl State {
             | Output::Entered(_)
             | Output::Established
             | Output::RowsChanged
-            | Output::Requested
-            | Output::Granted(_)
+            | Output::Requested(_)
+            | Output::Granted(..)
+            | Output::Detail(_)
             | Output::PassedOn(..)
             | Output::Gathering(_)
             | Output::Fenced(..)

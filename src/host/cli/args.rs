@@ -142,6 +142,9 @@ pub struct Chat {
     /// Open the page in a browser
     #[arg(long, requires = "web", help_heading = OUTPUT)]
     open: bool,
+    /// Write all events to a new file as well, in detail: JSON Lines, for `node replay`
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    record: Option<PathBuf>,
     /// When input that is piped in has been dealt with
     #[arg(long, value_name = "FOR", value_enum, default_value = "ordered", help_heading = OUTPUT)]
     wait: WaitFor,
@@ -308,6 +311,7 @@ impl Chat {
                 port,
                 open: self.open,
             }),
+            record: self.record,
             wait: self.wait.into(),
             wait_limit_us: self.wait_limit.0,
             level,

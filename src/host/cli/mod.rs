@@ -128,6 +128,8 @@ pub struct NodeOptions {
     pub json: bool,
     /// How the page is served, if it is.
     pub web: Option<WebOptions>,
+    /// The file that events are recorded in.
+    pub record: Option<PathBuf>,
     /// When a piped program is done.
     pub wait: Wait,
     /// How long to wait for that.

@@ -211,18 +211,13 @@ impl<A: FnMut(Answer)> Pump<A> {
         self.scrub_before(&batch)?;
         let Outcome {
             durable,
-            moved,
-            hashes,
+            stored,
             full,
             rest,
         } = self.disk.execute(batch)?;
         self.stuck = rest;
         if let Some(ticket) = durable {
-            (self.answer)(Answer::Event(Event::Stored {
-                ticket,
-                moved,
-                hashes,
-            }));
+            (self.answer)(Answer::Event(Event::Stored(ticket, stored)));
         }
         let is_stuck = self.stuck.first().map(|(ticket, _)| *ticket);
         if let Some(reason) = full
@@ -334,13 +329,7 @@ mod tests {
         go.send(()).unwrap();
         let stored = answers.recv_timeout(PATIENCE).unwrap();
         assert!(
-            matches!(
-                stored,
-                Answer::Event(Event::Stored {
-                    ticket: Ticket(100),
-                    ..
-                })
-            ),
+            matches!(stored, Answer::Event(Event::Stored(Ticket(100), _))),
             "{stored:?}"
         );
         match answers.recv_timeout(PATIENCE).unwrap() {
@@ -410,7 +399,7 @@ mod tests {
         let told = [(); 2].map(|()| answers.recv_timeout(PATIENCE).unwrap());
         let [
             Answer::Event(Event::Mended { lost, digest, .. }),
-            Answer::Event(Event::Stored { ticket, .. }),
+            Answer::Event(Event::Stored(ticket, _)),
         ] = told
         else {
             panic!("mended, then stored, and not {told:?}")

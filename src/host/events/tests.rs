@@ -99,10 +99,13 @@ fn some_events_word_for_word() {
         let line = notice(&notice_, AT);
         line.replacen(BEGINNING, "", 1)
     };
-    assert_eq!(tail(Notice::Request), r#"{"v":1,"type":"request"}"#);
     assert_eq!(
-        tail(Notice::Pass(crate::words::Hop(8), NodeId(2))),
-        r#"{"v":1,"type":"pass","hop":8,"to":2}"#
+        tail(samples::request()),
+        r#"{"v":1,"type":"request","ring":"4.1.1763680000000000"}"#
+    );
+    assert_eq!(
+        tail(samples::pass(8, 2)),
+        r#"{"v":1,"type":"pass","ring":"4.1.1763680000000000","hop":8,"to":2}"#
     );
     assert_eq!(
         tail(samples::ring(&[1, 3], &[3], &[2])),
@@ -110,7 +113,8 @@ fn some_events_word_for_word() {
             r#"{"v":1,"type":"ring","ring":"4.1.1763680000000000","epoch":4,"leader":1,"members":"#,
             r#"[{"id":1,"incarnation":"1763680000000000","name":""},"#,
             r#"{"id":3,"incarnation":"1763680000000000","name":""}],"#,
-            r#""joined":[3],"left":[2],"first":40}"#
+            r#""joined":[3],"left":[2],"left_how":[{"node":2,"how":"silent"}],"#,
+            r#""came_from":[{"ring":null,"members":[3]},{"ring":"3.1.1763680000000000","members":[1]}],"first":40}"#
         )
     );
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Mark, begin};
-use crate::node::face::Notice;
+use crate::node::face::{Detail, Notice};
 use crate::words::{MessageId, NodeId, Time, WallTime};
 
 /// Numbers the events of one process.
@@ -116,12 +116,43 @@ pub fn kind(notice: &Notice) -> Kind {
         Notice::Message { own: false, .. } | Notice::Refused { .. } | Notice::Held { .. } => Kind::Kept,
         Notice::Moved(_) | Notice::Gathering(_) | Notice::Fenced { .. } | Notice::Woke { .. } => Kind::Kept,
         Notice::CaughtUp { .. } | Notice::Conflict { .. } | Notice::OfferedAgain { .. } => Kind::Kept,
-        Notice::Checkpointed | Notice::Reconciled { .. } | Notice::DiskFull(_) => Kind::Kept,
+        Notice::Checkpointed { .. } | Notice::Reconciled { .. } | Notice::DiskFull(_) => Kind::Kept,
         Notice::DiskRoom | Notice::Trace { .. } | Notice::Rekeyed(_) => Kind::Kept,
         Notice::Stranger(_) | Notice::Lab(_) | Notice::Warning(_) => Kind::Kept,
         Notice::Ring { .. } => Kind::Ring,
-        Notice::Status(_) => Kind::Status,
-        Notice::Request | Notice::Grant(_) | Notice::Pass(..) => Kind::Passing,
+        Notice::Status(_) | Notice::Standing(_) => Kind::Status,
+        Notice::Detail(Detail::Token(_)) => Kind::Token,
+        Notice::Detail(_) | Notice::Written { .. } => Kind::Passing,
+        Notice::Request(_) | Notice::Grant(..) | Notice::Pass(..) => Kind::Passing,
         Notice::CatchingUp { .. } => Kind::Passing,
+    }
+}
+
+/// Who is told a notice as an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Whoever reads events.
+    All,
+    /// On stdout only who asked for all that the protocol does.
+    Details,
+    /// Only who follows or records: on stdout it comes when it is asked for.
+    Followers,
+}
+
+/// Who is told this notice as an event.
+pub fn audience(notice: &Notice) -> Audience {
+    match notice {
+        Notice::Detail(_) | Notice::Written { .. } => Audience::Details,
+        Notice::Standing(_) => Audience::Followers,
+        Notice::Pending { .. } | Notice::Refused { .. } | Notice::Message { .. } => Audience::All,
+        Notice::Held { .. } | Notice::Moved(_) | Notice::Request(_) | Notice::Grant(..) => Audience::All,
+        Notice::Pass(..) | Notice::Gathering(_) | Notice::Ring { .. } | Notice::Fenced { .. } => {
+            Audience::All
+        }
+        Notice::Woke { .. } | Notice::CatchingUp { .. } | Notice::CaughtUp { .. } => Audience::All,
+        Notice::Conflict { .. } | Notice::FoundOrdered { .. } | Notice::OfferedAgain { .. } => Audience::All,
+        Notice::Checkpointed { .. } | Notice::Reconciled { .. } | Notice::DiskFull(_) => Audience::All,
+        Notice::DiskRoom | Notice::Status(_) | Notice::Trace { .. } | Notice::Rekeyed(_) => Audience::All,
+        Notice::Stranger(_) | Notice::Lab(_) | Notice::Warning(_) => Audience::All,
     }
 }

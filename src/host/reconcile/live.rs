@@ -164,7 +164,7 @@ impl Core for Live {
             Event::Stream(stream, event) => self.on_stream(now, stream, event),
             Event::PortClosed { .. }
             | Event::Timer
-            | Event::Stored { .. }
+            | Event::Stored(..)
             | Event::DiskFull { .. }
             | Event::Loaded { .. }
             | Event::Mended { .. }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use crate::host::chaos::ChaosError;
 use crate::host::disk::DiskError;
@@ -26,6 +27,8 @@ pub enum Failure {
     Disk(DiskError),
     /// The user does not want to go back to this checkpoint after all. Nothing was touched.
     NotRestored(u64),
+    /// No recording can be made in this file.
+    Record(PathBuf, io::Error),
     /// The terminal cannot be used.
     Terminal(io::Error),
     /// Signals cannot be taken.
@@ -49,6 +52,8 @@ impl Failure {
             Failure::Key(error) => error.code(),
             Failure::Web(error) => error.code(),
             Failure::Disk(error) => Code::of_number(error.exit_code()),
+            Failure::Record(_, error) if error.kind() == io::ErrorKind::AlreadyExists => Code::Usage,
+            Failure::Record(..) => Code::Other,
             Failure::NotRestored(_) | Failure::Terminal(_) | Failure::Signals(_) => Code::Other,
             Failure::Machine(..) | Failure::Driver(_) | Failure::Bug(_) | Failure::Stuck(_) => Code::Other,
         }
@@ -66,6 +71,12 @@ impl fmt::Display for Failure {
             Failure::NotRestored(number) => {
                 write!(f, "checkpoint {number} was not gone back to; nothing was changed")
             }
+            Failure::Record(path, error) if error.kind() == io::ErrorKind::AlreadyExists => write!(
+                f,
+                "cannot record to {}: it is there already, and nothing is added to it; name a new file",
+                path.display()
+            ),
+            Failure::Record(path, error) => write!(f, "cannot record to {}: {error}", path.display()),
             Failure::Terminal(error) => write!(f, "cannot use the terminal: {error}"),
             Failure::Signals(error) => write!(f, "cannot take signals: {error}"),
             Failure::Machine(what, error) => write!(f, "cannot get {what} from the system: {error}"),
@@ -91,6 +102,7 @@ impl std::error::Error for Failure {
             Failure::Web(error) => Some(error),
             Failure::Disk(error) => Some(error),
             Failure::Terminal(error) | Failure::Signals(error) | Failure::Machine(_, error) => Some(error),
+            Failure::Record(_, error) => Some(error),
             Failure::Driver(error) => Some(error),
             Failure::NotRestored(_) | Failure::Bug(_) | Failure::Stuck(_) => None,
         }

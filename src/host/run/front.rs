@@ -11,19 +11,16 @@ use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use crate::host::cli::NodeOptions;
 use crate::host::clock;
 use crate::host::disk::Preview;
-use crate::host::events::{self, Kind, Mark};
 use crate::host::exit::Code;
-use crate::host::feed::Feed;
 use crate::host::signals::HostSignal;
 use crate::host::terminal::clock::Zone;
 use crate::host::terminal::console::{Console, Surface};
 use crate::host::terminal::finish::{Finish, Verdict};
 use crate::host::terminal::lang::say;
-use crate::host::terminal::start::{start_lines, story_lines};
 use crate::host::terminal::view::{Manner, Shown, View};
-use crate::host::terminal::{Level, visible};
+use crate::host::terminal::visible;
 use crate::host::web::asks::Asked;
-use crate::node::face::{Command, Notice};
+use crate::node::face::{Command, Notice, Watch};
 use crate::replica::Record;
 use crate::wire::{Lab, LabState};
 use crate::words::{Incarnation, Time};
@@ -32,7 +29,7 @@ use super::Ending;
 use super::alone::Alone;
 use super::failure::Failure;
 use super::life::Life;
-use super::opening::{Found, Opening};
+use super::opening::Opening;
 use super::page::Waiting;
 use super::restoring;
 use super::said::Said;
@@ -79,6 +76,16 @@ pub(super) enum Answer {
     Failed(String),
 }
 
+/// Where what reaches the user's side comes in, beside the core and the terminal.
+pub(super) struct Inlets {
+    /// Something is to be looked after.
+    pub wakes: Receiver<()>,
+    /// Signals to the process.
+    pub signals: Receiver<HostSignal>,
+    /// What the page asks; never anything where there is none.
+    pub asks: Receiver<Asked>,
+}
+
 /// The user's side.
 pub struct Front {
     pub(super) options: NodeOptions,
@@ -101,9 +108,11 @@ pub struct Front {
     /// The life in which this process began.
     pub(super) first_life: Incarnation,
     /// Lines to be shown with the next batch, beside those of the view.
-    out: Vec<Shown>,
+    pub(super) out: Vec<Shown>,
     /// Who is told events.
     pub(super) telling: Telling,
+    /// How closely the core was told that it is watched.
+    pub(super) watched: Watch,
     /// The number of the last typed line.
     pub(super) last_tag: u64,
     /// A piped program is alone in a ring, and waits for others until then.
@@ -136,9 +145,8 @@ impl Front {
         options: NodeOptions,
         surface: Surface,
         console: Console,
-        wakes: Receiver<()>,
-        signals: Receiver<HostSignal>,
-        page: Option<(Feed, Receiver<Asked>)>,
+        inlets: Inlets,
+        telling: Telling,
         first_life: Incarnation,
     ) -> Front {
         let (style, talk_style) = Surface::styles(options.plain);
@@ -154,8 +162,7 @@ impl Front {
             bell: options.bell && for_people,
             late_max: options.history.unwrap_or(0),
         };
-        let (feed, asks) = page.map_or((None, never()), |(feed, asks)| (Some(feed), asks));
-        let telling = Telling::new(&options, feed);
+        let Inlets { wakes, signals, asks } = inlets;
         let finish = (!for_people).then(|| Finish::new(options.wait, options.wait_limit_us, clock::now()));
         let (answer, answers) = bounded(ANSWERS_MAX);
         Front {
@@ -175,6 +182,7 @@ impl Front {
             first_life,
             out: Vec::new(),
             telling,
+            watched: Watch::Off,
             last_tag: 0,
             alone_until: None,
             looking_around: false,
@@ -191,45 +199,6 @@ impl Front {
         }
     }
 
-    /// Tells who, where and how, and what was found.
-    pub(super) fn tell_start(&mut self, found: &Found) {
-        self.tell(Kind::Start, |mark| events::start(&found.start, mark));
-        if !self.options.json {
-            for line in start_lines(&found.start, self.view.voice()) {
-                self.view.talk(Level::Normal, &line);
-            }
-        }
-        self.tell_story(found);
-    }
-
-    /// Tells what was found on the disk, and the last messages.
-    fn tell_story(&mut self, found: &Found) {
-        self.said.learn(&found.said);
-        self.tell(Kind::Story, |mark| events::story(&found.story, mark));
-        if !self.options.json {
-            let lines = story_lines(&found.story, &Zone::system(), self.view.voice());
-            self.view.talk(Level::Normal, &lines[0]);
-            lines[1..].iter().for_each(|warning| self.view.alarm(warning));
-        }
-        self.options.name = Some(found.start.name.clone());
-        self.alone.begins(&found.start);
-        self.view.call(&found.start.name);
-        found.rooms.iter().for_each(|room| self.view.know_room(room));
-        self.tell_history(&found.history);
-        self.show();
-    }
-
-    /// Messages of before.
-    fn tell_history(&mut self, records: &[Record]) {
-        for record in records {
-            let own = record.id.sender.id == self.options.id;
-            self.tell(Kind::Passing, |mark| events::history(record, own, mark));
-            if !self.options.json {
-                self.view.earlier(record, own);
-            }
-        }
-    }
-
     /// People may type at once; a program's lines are read when a ring is there.
     pub(super) fn begin_to_read(&mut self) -> std::io::Result<()> {
         if self.surface == Surface::Pipe {
@@ -240,6 +209,9 @@ impl Front {
 
     /// Serves the user until the core ends.
     pub(super) fn live(&mut self, life: &Life) -> Next {
+        // Each life begins unwatched.
+        self.watched = Watch::Off;
+        self.watch(life);
         let signals = self.signals.clone();
         let (wakes, answers) = (self.wakes.clone(), self.answers.clone());
         let wondered = self.alone.found.clone();
@@ -316,6 +288,8 @@ impl Front {
                 self.leave(life);
             }
         }
+        self.look_after_recording();
+        self.watch(life);
         self.show();
         self.crash_if_due(now);
         self.leave_by.is_none_or(|by| now < by)
@@ -325,7 +299,7 @@ impl Front {
     fn take_notices(&mut self, first: Notice, life: &Life) {
         let rest = life.notices.try_iter().take(BATCH_MAX - 1);
         for mut notice in std::iter::once(first).chain(rest) {
-            if let Notice::Status(status) = &mut notice {
+            if let Notice::Status(status) | Notice::Standing(status) = &mut notice {
                 // The core does not know under which address it goes out.
                 let me = status.me;
                 let own = status.members.iter_mut().filter(|member| member.member == me);
@@ -445,11 +419,6 @@ impl Front {
         opening.start()
     }
 
-    /// Tells an event to all who want events.
-    pub(super) fn tell(&mut self, kind: Kind, make: impl FnOnce(Mark) -> String) {
-        self.out.extend(self.telling.tell(kind, make));
-    }
-
     /// Shows what there is to show.
     pub(super) fn show(&mut self) {
         self.out.extend(self.view.take());
@@ -469,20 +438,5 @@ impl Front {
     /// How it ends, if nothing went wrong.
     pub(super) fn ending(&mut self) -> Ending {
         std::mem::replace(&mut self.ending, (Code::Done, None))
-    }
-
-    /// Tells the end and puts the terminal in order.
-    pub(super) fn close(mut self, (code, reason): Ending, at_most: Duration) {
-        match &reason {
-            Some(reason) => self.view.alarm(&visible::line(reason)),
-            None if self.options.json => {}
-            None => {
-                let line = say!(self.view.voice(), "left");
-                self.view.talk(Level::Normal, &line);
-            }
-        }
-        self.tell(Kind::Kept, |mark| events::exit(code, reason.as_deref(), mark));
-        self.show();
-        self.console.close(at_most);
     }
 }

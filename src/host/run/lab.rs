@@ -37,7 +37,7 @@ impl Front {
             self.own_deed(lab, life);
         }
         // The token is here, and somebody waits for that: what is done at once finds it still here.
-        if matches!(notice, Notice::Grant(_))
+        if matches!(notice, Notice::Grant(..))
             && let Some(lab) = self.when_holding.take()
         {
             self.deed_now(&lab, life);

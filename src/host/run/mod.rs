@@ -25,7 +25,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, never};
 
 use crate::host::cli::NodeOptions;
 use crate::host::clock;
@@ -33,6 +33,7 @@ use crate::host::disk::Paths;
 use crate::host::events::{self, Teller};
 use crate::host::exit::{self, Code};
 use crate::host::feed::Feed;
+use crate::host::record::{self, Recorder};
 use crate::host::signals::{self, HostSignal, SignalWatch};
 use crate::host::terminal::Level;
 use crate::host::terminal::console::{Console, Surface, Wake};
@@ -42,11 +43,12 @@ use crate::host::web::{Door, Page};
 use crate::node::face::Exit;
 
 pub(in crate::host) use failure::Failure;
-use front::{Front, Next};
+use front::{Front, Inlets, Next};
 use life::Life;
 pub(in crate::host) use life::feed_disk;
 use opening::Found;
 pub(in crate::host) use opening::{Opening, open_network, seal};
+use telling::Telling;
 
 /// How long the last lines may take to be printed.
 const LAST_LINES: Duration = Duration::from_millis(200);
@@ -97,6 +99,12 @@ fn begin(mut options: NodeOptions) -> Result<Begun, Failure> {
     let restore = restoring::agreed(&options, surface)?;
     // A port that is taken is told before a life is begun for it.
     let door = page_door(&options)?;
+    let recording = options.record.clone();
+    let refused = |error| Failure::Record(recording.clone().unwrap_or_default(), error);
+    recording
+        .as_deref()
+        .map_or(Ok(()), record::check)
+        .map_err(refused)?;
     let (opening, mut found) = Opening::new(&options, restore)?;
     found.start.web = door.as_ref().map(Door::address);
     let (woken, wakes) = bounded(1);
@@ -105,25 +113,23 @@ fn begin(mut options: NodeOptions) -> Result<Begun, Failure> {
         // When full, the front is to wake up already.
         woken.try_send(()).unwrap_or_default();
     });
+    let recorder = recording
+        .as_deref()
+        .map(|path| Recorder::start(path, wake.clone()));
+    let recorder = recorder.transpose().map_err(refused)?;
     let (style, _) = Surface::styles(options.plain);
     let console = Console::open(surface, style, options.voice(), wake.clone());
     let console = console.map_err(Failure::Terminal)?;
     start_log(&console, options.level);
     let told = door.as_ref().map(|door| (door.link(), door.warnings.clone()));
     let page = door.map(|door| serve_page(door, wake, &found)).transpose()?;
-    let ends = page
-        .as_ref()
-        .map(|(page, feed)| (feed.clone(), page.asks.clone()));
     let opens = options.web.is_some_and(|web| web.open);
-    let mut front = Front::new(
-        options,
-        surface,
-        console,
-        wakes,
-        signals,
-        ends,
-        found.start.incarnation,
-    );
+    let feed = page.as_ref().map(|(_, feed)| feed.clone());
+    let asks = page.as_ref().map_or_else(never, |(page, _)| page.asks.clone());
+    let telling = Telling::new(&options, feed, recorder);
+    let inlets = Inlets { wakes, signals, asks };
+    let first_life = found.start.incarnation;
+    let mut front = Front::new(options, surface, console, inlets, telling, first_life);
     front.tell_start(&found);
     let page = page.map(|(page, _)| page);
     if let Some((link, warnings)) = told {

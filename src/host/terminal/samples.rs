@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::start::{Start, Story};
 use crate::node::face::{
-    Counters, Foreign, MemberStatus, Moved, Notice, PhaseName, Status, Step, Stranger, Why,
+    Counters, Detail, Evidence, Foreign, Gone, MemberSeen, MemberStatus, Moved, Notice, PhaseName, Status,
+    Step, Stranger, TokenSeen, Why,
 };
 use crate::replica::content::Content;
 use crate::replica::record::Record;
@@ -79,8 +80,86 @@ pub fn ring(members: &[u16], joined: &[u16], left: &[u16]) -> Notice {
         names: members.iter().map(|_| String::new()).collect(),
         joined: nodes(joined),
         left: nodes(left),
+        left_how: left.iter().map(|_| Gone::Silent).collect(),
+        came_from: vec![
+            (None, nodes(joined)),
+            (Some(position(3, 1).ring), vec![NodeId(1)]),
+        ],
         first: Seq(40),
     }
+}
+
+pub fn request() -> Notice {
+    Notice::Request(position(4, 1).ring)
+}
+
+pub fn grant(hop: u64) -> Notice {
+    Notice::Grant(position(4, 1).ring, Hop(hop))
+}
+
+pub fn pass(hop: u64, to: u16) -> Notice {
+    Notice::Pass(position(4, 1).ring, Hop(hop), NodeId(to))
+}
+
+/// No word from node 2, in these words.
+pub fn gathering(reason: &str) -> Notice {
+    Notice::Gathering(Evidence {
+        silent_us: Some(310_000),
+        limit_us: Some(300_000),
+        ..Evidence::about(NodeId(2), reason.into())
+    })
+}
+
+pub fn checkpointed() -> Notice {
+    Notice::Checkpointed {
+        number: Some(13),
+        records: 42,
+        delivered: Some(position(4, 42)),
+    }
+}
+
+/// Each detail that only who watches is told.
+pub fn details() -> Vec<Detail> {
+    let ring = position(4, 1).ring;
+    let seen = |id: u16, waiting_since| MemberSeen {
+        id: NodeId(id),
+        received_up_to: Seq(42),
+        held_up_to: Seq(41),
+        waiting_since,
+    };
+    vec![
+        Detail::Token(Box::new(TokenSeen {
+            ring,
+            hop: Hop(812),
+            high: Seq(42),
+            stable_up_to: Seq(41),
+            rotation_us: 1_234,
+            members: vec![seen(1, None), seen(3, Some(Hop(810)))],
+            lacking: vec![(NodeId(3), Seq(40), Seq(41))],
+        })),
+        Detail::Rest(ring, Hop(812)),
+        Detail::Wake {
+            ring,
+            hop: Hop(812),
+            by: Some(NodeId(1)),
+        },
+        Detail::Asked {
+            ring,
+            from: Seq(40),
+            to: Seq(41),
+            by: NodeId(1),
+        },
+        Detail::Resent {
+            ring,
+            seq: Seq(40),
+            to: None,
+        },
+        Detail::Repaired {
+            ring,
+            seq: Seq(40),
+            from: NodeId(1),
+        },
+    ]
 }
 
 pub fn start() -> Start {
@@ -215,10 +294,11 @@ pub fn notices() -> Vec<Notice> {
             from: position(5, 44),
             to: position(4, 42),
         }),
-        Notice::Request,
-        Notice::Grant(Hop(812)),
-        Notice::Pass(Hop(813), NodeId(1)),
-        Notice::Gathering("no word from 2 for 310 ms, limit 300".into()),
+        request(),
+        grant(812),
+        pass(813, 1),
+        gathering("no word from 2 for 310 ms, limit 300"),
+        Notice::Gathering("this node starts".into()),
         ring(&[1, 3], &[3], &[2]),
         Notice::Fenced {
             from: NodeId(2),
@@ -240,7 +320,12 @@ pub fn notices() -> Vec<Notice> {
         },
         Notice::FoundOrdered { id: id(3, 16) },
         Notice::OfferedAgain { id: id(3, 17) },
-        Notice::Checkpointed,
+        checkpointed(),
+        Notice::Written {
+            id: id(3, 17),
+            position: position(4, 42),
+        },
+        Notice::Standing(Box::new(status(Why::Nothing))),
         Notice::Reconciled { records: 42 },
         Notice::DiskFull("No space left on device".into()),
         Notice::DiskRoom,
@@ -271,6 +356,7 @@ pub fn notices() -> Vec<Notice> {
         })),
         Notice::Warning("the clock went back".into()),
     ];
+    all.extend(details().into_iter().map(Notice::Detail));
     all.extend(
         whys()
             .into_iter()

@@ -178,11 +178,11 @@ impl View {
             Notice::Message { record, late, own } => self.message(record, *late, *own),
             Notice::Held { position, k, n, .. } => self.held(*position, *k, *n),
             Notice::Moved(moved) => self.moved(moved),
-            Notice::Request => self.request(),
-            Notice::Grant(hop) => self.grant(*hop),
-            Notice::Pass(hop, to) => self.pass(*hop, *to),
-            Notice::Gathering(reason) => {
-                let why = visible::line(&self.voice().reason(reason));
+            Notice::Request(_) => self.request(),
+            Notice::Grant(_, hop) => self.grant(*hop),
+            Notice::Pass(_, hop, to) => self.pass(*hop, *to),
+            Notice::Gathering(evidence) => {
+                let why = visible::line(&self.voice().reason(&evidence.reason));
                 self.talk(Level::Normal, &say!(self.voice(), "gathering", why = why));
             }
             Notice::Ring {
@@ -191,6 +191,8 @@ impl View {
                 names,
                 joined,
                 left,
+                left_how: _,
+                came_from: _,
                 first: _,
             } => {
                 for (member, name) in members.iter().zip(names) {
@@ -211,7 +213,9 @@ impl View {
                 let line = say!(self.voice(), "offered-again", id = id.to_string());
                 self.talk(Level::Normal, &line);
             }
-            Notice::Checkpointed => self.checkpointed(),
+            // For who watches on a page or in a recording.
+            Notice::Detail(_) | Notice::Written { .. } | Notice::Standing(_) => {}
+            Notice::Checkpointed { .. } => self.checkpointed(),
             Notice::Reconciled { records } => {
                 self.answer(&[say!(self.voice(), "reconciled", count = *records)]);
             }

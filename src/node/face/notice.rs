@@ -2,10 +2,19 @@
 
 use bytes::Bytes;
 
-use super::{Moved, Status, Step, Stranger};
+use super::{Detail, Evidence, Moved, Status, Step, Stranger};
 use crate::replica::Record;
 use crate::wire::Lab;
 use crate::words::{Hop, Member, MessageId, NodeId, Position, RingId, Seq, Time};
+
+/// How a member left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// It said so.
+    Goodbye,
+    /// It was not heard any more.
+    Silent,
+}
 
 /// What the user is told. Programs see the same as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,14 +57,16 @@ pub enum Notice {
     },
     /// A message has two positions; the lower one is kept.
     Moved(Moved),
-    /// This node asked for the token.
-    Request,
-    /// This node received the token.
-    Grant(Hop),
-    /// This node handed the token on.
-    Pass(Hop, NodeId),
-    /// The ring is over; the reason in words, such as "no word from 2 for 310 ms, limit 300".
-    Gathering(String),
+    /// This node asked for the token of this ring.
+    Request(RingId),
+    /// This node received the token, with this hop.
+    Grant(RingId, Hop),
+    /// This node handed the token on, with this hop, to that node.
+    Pass(RingId, Hop, NodeId),
+    /// What the token does in detail; only for who watches.
+    Detail(Detail),
+    /// The ring is over, and why.
+    Gathering(Evidence),
     /// A new ring is installed.
     Ring {
         /// Its name.
@@ -68,6 +79,10 @@ pub enum Notice {
         joined: Vec<NodeId>,
         /// Who is gone.
         left: Vec<NodeId>,
+        /// How each of them left, in the same order.
+        left_how: Vec<Gone>,
+        /// Which rings its members come from; those that come from none are together.
+        came_from: Vec<(Option<RingId>, Vec<NodeId>)>,
         /// Its first number.
         first: Seq,
     },
@@ -116,8 +131,22 @@ pub enum Notice {
         /// The line.
         id: MessageId,
     },
+    /// A message is in this node's replica, synced; only for who watches.
+    Written {
+        /// The message.
+        id: MessageId,
+        /// Where it stands.
+        position: Position,
+    },
     /// A checkpoint is durable.
-    Checkpointed,
+    Checkpointed {
+        /// Its number, if the host numbers them.
+        number: Option<u64>,
+        /// How many messages it holds.
+        records: u64,
+        /// The position delivered last.
+        delivered: Option<Position>,
+    },
     /// A reconciliation began or ended here.
     Reconciled {
         /// Messages at or below the cut, all in canonical order now.
@@ -129,6 +158,8 @@ pub enum Notice {
     DiskRoom,
     /// The answer to [`Command::Status`](super::Command::Status).
     Status(Box<Status>),
+    /// How things stand, told once a second to who watches.
+    Standing(Box<Status>),
     /// The answer to [`Command::Trace`](super::Command::Trace): each step with its time, as far as known.
     Trace {
         /// The message, if it is known.

@@ -122,9 +122,9 @@ fn alone_each_grant_has_a_hop_of_its_own() {
     for counter in 1..=2 {
         ring.offer(NOW, offer(counter, 1));
         for output in ring.take_outputs() {
-            if let Output::Granted(hop) = output {
+            if let Output::Granted(_, hop) = output {
                 hops.push((hop.0, None));
-            } else if let Output::PassedOn(hop, to) = output {
+            } else if let Output::PassedOn(_, hop, to) = output {
                 hops.push((hop.0, Some(to.0)));
             }
         }
@@ -292,7 +292,7 @@ fn a_lost_token_is_told_with_its_times() {
     ring.deadlines.loss = Some(NOW);
     ring.tick_token(NOW);
     let reason = "no word from 2 for 300 ms, limit 200";
-    let told = |output: &Output| matches!(output, Output::Gathering(why) if why == reason);
+    let told = |output: &Output| matches!(output, Output::Gathering(why) if why.reason == reason);
     assert!(ring.take_outputs().iter().any(told));
 }
 

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use super::Disk;
 use super::memory::{Fault, Memory};
 use crate::disk::files::{Doing, FileError};
-use crate::disk::{self, Appended, DiskError, Options, Outcome, Scrubbed, Story};
-use crate::node::face::{Load, RecoverLevel, Restart, Store, Ticket};
+use crate::disk::{self, DiskError, Options, Outcome, Scrubbed, Story};
+use crate::node::face::{Load, RecoverLevel, Restart, Store, Stored, Ticket};
 use crate::replica::Record;
 use crate::words::{MessageId, NodeId, Position};
 
@@ -82,10 +82,9 @@ impl Disk {
     /// All operations up to this ticket are carried out and synced. What finds the disk full stays under way.
     pub fn carry_out(&mut self, ticket: Ticket) -> Result<Outcome, FileError> {
         if self.files.is_none() {
-            let Appended { moved, hashes } = self.sync(ticket);
+            let stored = self.sync(ticket);
             return Ok(Outcome {
-                moved,
-                hashes,
+                stored,
                 durable: Some(ticket),
                 ..Outcome::default()
             });
@@ -103,7 +102,7 @@ impl Disk {
         for rest in std::mem::take(&mut outcome.rest).into_iter().rev() {
             self.pending.push_front(rest);
         }
-        let mut appended = Appended::default();
+        let mut appended = Stored::default();
         for (_, store) in batch
             .into_iter()
             .take_while(|(at, _)| Some(*at) <= outcome.durable)
@@ -117,7 +116,7 @@ impl Disk {
         // What is damaged is not found where it stood.
         let rotted = self.files.as_ref().is_some_and(|files| files.rotted);
         assert!(
-            rotted || (appended.moved == outcome.moved && appended.hashes == outcome.hashes),
+            rotted || (appended.moved == outcome.stored.moved && appended.hashes == outcome.stored.hashes),
             "the file and the books agree on what moved, and on every line"
         );
         Ok(outcome)

@@ -65,8 +65,8 @@ pub(super) fn topic(told: &Told) -> Option<&'static str> {
         Notice::Message { .. } => "message",
         Notice::Held { .. } => "held",
         Notice::Moved(_) => "moved",
-        Notice::Request => "request",
-        Notice::Grant(_) => "grant",
+        Notice::Request(_) => "request",
+        Notice::Grant(..) => "grant",
         Notice::Pass(..) => "pass",
         Notice::Gathering(_) => "gathering",
         Notice::Ring { .. } => "ring",
@@ -76,25 +76,26 @@ pub(super) fn topic(told: &Told) -> Option<&'static str> {
         Notice::CaughtUp { .. } => "caught-up",
         Notice::Conflict { .. } => "conflict",
         Notice::Refused { .. } => "refused",
-        Notice::Checkpointed => "checkpoint",
+        Notice::Checkpointed { .. } => "checkpoint",
         Notice::Reconciled { .. } => "reconciled",
         Notice::DiskFull(_) | Notice::DiskRoom | Notice::Warning(_) => "warning",
         Notice::Rekeyed(_) | Notice::Stranger(_) => "key",
         Notice::Lab(_) => "lab",
-        Notice::Status(_) | Notice::Trace { .. } => return None,
+        Notice::Status(_) | Notice::Standing(_) | Notice::Trace { .. } => return None,
+        Notice::Detail(_) | Notice::Written { .. } => return None,
     })
 }
 
 /// What was told, in words that do not change with every microsecond.
 pub(super) fn in_words(told: &Told) -> String {
     match told {
-        Told::Notice(Notice::Gathering(reason)) => {
-            let without_times = reason.split(" for ").next().unwrap_or(reason);
+        Told::Notice(Notice::Gathering(why)) => {
+            let without_times = why.reason.split(" for ").next().unwrap_or(&why.reason);
             format!("gathering: {without_times}")
         }
         Told::Notice(Notice::Woke { .. }) => "woke with an old token".to_string(),
-        Told::Notice(Notice::Grant(_)) => "grant".to_string(),
-        Told::Notice(Notice::Pass(_, to)) => format!("pass to {to}"),
+        Told::Notice(Notice::Grant(..)) => "grant".to_string(),
+        Told::Notice(Notice::Pass(_, _, to)) => format!("pass to {to}"),
         Told::Notice(notice) => tell::notice(notice),
         Told::Exit(exit) => exit_in_words(exit),
     }

@@ -78,8 +78,7 @@ impl World {
         self.note_disk_faults(id);
         let Outcome {
             durable,
-            moved,
-            hashes,
+            stored,
             full,
             ..
         } = match carried_out {
@@ -93,14 +92,7 @@ impl World {
             if self.stored_as_awaited(id, ticket) {
                 self.spring(id, Vec::new());
             }
-            self.deliver(
-                id,
-                Event::Stored {
-                    ticket,
-                    moved,
-                    hashes,
-                },
-            )?;
+            self.deliver(id, Event::Stored(ticket, stored))?;
         }
         if let Some(reason) = full
             && self.lives_still(id, life)

@@ -4,7 +4,6 @@ use super::*;
 use crate::host::terminal::samples::{self, content, id, member, position, ring};
 use crate::node::face::Why;
 use crate::replica::record::Record;
-use crate::words::Hop;
 
 fn view(level: Level, for_people: bool) -> View {
     View::new(manner(level, for_people), NodeId(3), "geral").ready()
@@ -116,14 +115,13 @@ fn for_programs_a_message_is_one_line() {
 fn an_own_line_goes_through_its_ticks() {
     let mut view = view(Level::Normal, true);
     assert_eq!(
-        show(&mut view, &[Notice::Request, pending(42, "oi"), Notice::Request]),
+        show(
+            &mut view,
+            &[samples::request(), pending(42, "oi"), samples::request()]
+        ),
         ["err token: asked for", "err · pending: oi"]
     );
-    let round = [
-        Notice::Grant(Hop(8)),
-        said(3, 42, "geral", "oi"),
-        Notice::Pass(Hop(9), NodeId(1)),
-    ];
+    let round = [samples::grant(8), said(3, 42, "geral", "oi"), samples::pass(9, 1)];
     assert_eq!(
         show(&mut view, &round),
         [
@@ -131,7 +129,7 @@ fn an_own_line_goes_through_its_ticks() {
             "err token: granted (hop 8), passed to bob·1 (hop 9)",
         ]
     );
-    assert_eq!(show(&mut view, &[Notice::Request]), ["err token: asked for"]);
+    assert_eq!(show(&mut view, &[samples::request()]), ["err token: asked for"]);
     assert_eq!(show(&mut view, &[held(42, 2)]), [""; 0]);
     assert_eq!(
         show(&mut view, &[held(42, 3), held(43, 3)]),
@@ -141,7 +139,7 @@ fn an_own_line_goes_through_its_ticks() {
 
 #[test]
 fn the_idle_token_is_told_of_with_v_only() {
-    let round = [Notice::Grant(Hop(8)), Notice::Pass(Hop(9), NodeId(1))];
+    let round = [samples::grant(8), samples::pass(9, 1)];
     assert_eq!(show(&mut view(Level::Normal, true), &round), [""; 0]);
     assert_eq!(show(&mut view(Level::Verbose, true), &round).len(), 1);
     let mut waiting = view(Level::Normal, true);
@@ -159,11 +157,11 @@ fn a_token_that_is_asked_for_while_it_is_here_is_told_of() {
     view.expect_token();
     assert_eq!(show(&mut view, &[]), [""; 0], "it is elsewhere");
     assert_eq!(
-        show(&mut view, &[Notice::Grant(Hop(8))]),
+        show(&mut view, &[samples::grant(8)]),
         ["err token: granted (hop 8)"]
     );
     view.expect_token();
-    let pass = Notice::Pass(Hop(9), NodeId(1));
+    let pass = samples::pass(9, 1);
     assert_eq!(
         show(&mut view, &[pass]),
         [
@@ -172,10 +170,7 @@ fn a_token_that_is_asked_for_while_it_is_here_is_told_of() {
         ]
     );
     // It rests here after a line that was told, and is not told again when it goes for good.
-    show(
-        &mut view,
-        &[Notice::Grant(Hop(12)), Notice::Pass(Hop(13), NodeId(1))],
-    );
+    show(&mut view, &[samples::grant(12), samples::pass(13, 1)]);
     view.expect_token();
     assert_eq!(show(&mut view, &[]), [""; 0], "it has gone");
 }
@@ -230,7 +225,11 @@ fn verbose_tells_of_every_notice() {
         let mut view = view(Level::Verbose, true);
         view.ask(Question::Why);
         let lines = show(&mut view, std::slice::from_ref(&notice));
-        let silent = matches!(notice, Notice::Pass(..));
+        // Details are for the page and recordings.
+        let silent = matches!(
+            notice,
+            Notice::Pass(..) | Notice::Detail(_) | Notice::Written { .. } | Notice::Standing(_)
+        );
         assert_eq!(lines.is_empty(), silent, "{notice:?}: {lines:?}");
     }
 }
@@ -363,9 +362,9 @@ fn catching_up_is_told_in_tenths() {
 #[test]
 fn a_checkpoint_that_was_asked_for_is_told() {
     let mut view = view(Level::Normal, true);
-    assert_eq!(show(&mut view, &[Notice::Checkpointed]), [""; 0]);
+    assert_eq!(show(&mut view, &[samples::checkpointed()]), [""; 0]);
     view.expect_checkpoint();
-    let lines = show(&mut view, &[Notice::Checkpointed, Notice::Checkpointed]);
+    let lines = show(&mut view, &[samples::checkpointed(), samples::checkpointed()]);
     assert_eq!(lines, ["err checkpoint written"]);
 }
 
