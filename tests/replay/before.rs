@@ -139,7 +139,8 @@ fn before(events: &[Value], a: usize, b: usize) -> bool {
             let told = |event: &Value| {
                 kind(event) == "stamped" && event["ring"] == other["ring"] && event["seq"] == other["seq"]
             };
-            same("id") && !events.iter().any(told)
+            // A later life tells it again, when it may have been stamped already.
+            same("id") && is_first(events, a, &["id"]) && !events.iter().any(told)
         }
         ("gathering", "ring") => {
             // The last search of this node before it installed the same ring.
