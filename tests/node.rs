@@ -581,7 +581,10 @@ fn a_recording_has_all_events_in_detail_and_an_existing_file_is_left_alone() {
     ] {
         assert!(kinds.contains(&kind), "{kind} is not in {kinds:?}");
     }
-    let numbers: Vec<u64> = told.iter().map(|event| event["n"].as_u64().unwrap()).collect();
+    let numbers: Vec<u64> = told
+        .iter()
+        .map(|event| event["event"].as_u64().unwrap())
+        .collect();
     assert_eq!(
         numbers,
         (1..=numbers.len() as u64).collect::<Vec<_>>(),

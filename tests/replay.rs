@@ -203,9 +203,9 @@ fn the_same_run_gives_the_same_recording_log_and_picture() {
     assert_ne!(one, of_seed(8));
     let files = Files::new();
     let path = files.write("seed.jsonl", one);
-    let draw = || svg::draw(&Play::open(&[path.clone()]).unwrap(), 0, None, 1_400).unwrap();
+    let draw = || svg::draw(&Play::open(std::slice::from_ref(&path)).unwrap(), 0, None, 1_400).unwrap();
     assert_eq!(draw(), draw());
-    assert_eq!(export(&[path.clone()]), export(&[path]));
+    assert_eq!(export(std::slice::from_ref(&path)), export(&[path]));
 }
 
 /// The log for ShiViz of these recordings.

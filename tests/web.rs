@@ -417,7 +417,7 @@ fn a_page_that_loses_its_connection_anywhere_misses_nothing_and_sees_nothing_twi
         // So many events, then some bytes of the next ones, and the connection is gone.
         for _ in 0..7 {
             if let Some(event) = events.next() {
-                numbers.push(event["n"].as_u64().unwrap());
+                numbers.push(event["event"].as_u64().unwrap());
                 known.learn(&event);
             }
         }
@@ -432,7 +432,7 @@ fn a_page_that_loses_its_connection_anywhere_misses_nothing_and_sees_nothing_twi
             .next()
             .unwrap_or_else(|| panic!("only {} came", known.0.len()));
         assert_ne!(event["type"], "reset");
-        numbers.push(event["n"].as_u64().unwrap());
+        numbers.push(event["event"].as_u64().unwrap());
         known.learn(&event);
     }
     assert_eq!((known.texts(), cuts), (texts, 40));

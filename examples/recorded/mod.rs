@@ -74,7 +74,7 @@ fn begin(name: &str, mark: Mark) -> Object {
         .number("v", events::VERSION)
         .text("type", name)
         .text("at", rfc3339(mark.at))
-        .number("n", mark.n)
+        .number("event", mark.n)
         .number("node", mark.node.0)
         .number("us", mark.us.0)
 }

@@ -43,7 +43,7 @@ pub(in crate::host) fn begin(name: &str, mark: Mark) -> Object {
         .number("v", VERSION)
         .text("type", name)
         .text("at", rfc3339(mark.at))
-        .number("n", mark.n)
+        .number("event", mark.n)
         .number("node", mark.node.0)
         .number("us", mark.us.0)
 }

@@ -178,7 +178,7 @@ mod tests {
         let values = text
             .lines()
             .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        values.map(|value| value["n"].as_u64().unwrap()).collect()
+        values.map(|value| value["event"].as_u64().unwrap()).collect()
     }
 
     #[test]
@@ -272,7 +272,9 @@ mod tests {
         assert_eq!(read, expected);
         let told = text.lines().nth(before as usize).unwrap();
         assert!(
-            told.contains(&format!(r#""n":{before},"node":3,"us":{before},"count":{lost}"#)),
+            told.contains(&format!(
+                r#""event":{before},"node":3,"us":{before},"count":{lost}"#
+            )),
             "{told}"
         );
     }

@@ -216,9 +216,11 @@ mod tests {
     #[test]
     fn a_checkpoint_is_told_with_its_number_and_what_it_holds() {
         let (plain, _) = told(Watch::Off);
-        let checkpoints = plain.iter().filter_map(|notice| match notice {
-            Notice::Checkpointed { number, records, .. } => Some((*number, *records)),
-            _ => None,
+        let checkpoints = plain.iter().filter_map(|notice| {
+            let Notice::Checkpointed { number, records, .. } = notice else {
+                return None;
+            };
+            Some((*number, *records))
         });
         let checkpoints: Vec<(Option<u64>, u64)> = checkpoints.collect();
         assert_eq!(checkpoints.first().map(|first| first.0), Some(Some(1)));

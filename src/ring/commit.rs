@@ -14,7 +14,7 @@ use super::timing::Repeat;
 use super::{Deadlines, JUMP_MAX, Output, Phase, Ring};
 use crate::bugs::{self, Bug};
 use crate::wire::{Body, Commit, CommitRow, OldRing, RANGES_MAX};
-use crate::words::{Epoch, Hop, Member, RingId, Seq, Time};
+use crate::words::{Epoch, Hop, Member, NodeId, RingId, Seq, Time};
 
 /// How many ranges all rows of a commit token may carry together, to fit one datagram.
 const RANGES_TOGETHER_MAX: usize = 1_400;
@@ -310,4 +310,13 @@ pub(super) fn hash_sent(me: Member, sent: Option<&(Member, Commit)>, hasher: &mu
 pub(super) fn old_rings(commit: &Commit) -> BTreeMap<Member, OldRing> {
     let filled = |row: &CommitRow| Some((row.member, row.old.clone()?));
     commit.rows.iter().filter_map(filled).collect()
+}
+
+/// Which rings members come from, and who from each.
+pub(super) fn rings_before(rows: &BTreeMap<Member, OldRing>) -> BTreeMap<Option<RingId>, Vec<NodeId>> {
+    let mut before: BTreeMap<Option<RingId>, Vec<NodeId>> = BTreeMap::new();
+    for (member, old) in rows {
+        before.entry(old.ring).or_default().push(member.id);
+    }
+    before
 }

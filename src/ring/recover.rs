@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
-use super::commit::{hash_sent, old_rings};
+use super::commit::{hash_sent, old_rings, rings_before};
 use super::lineage::{Adoption, MARKER};
 use super::state::{Holding, RingState};
 use super::timing::Repeat;
@@ -160,10 +160,7 @@ impl Ring {
             .filter(|(member, old)| came_along(member, old))
             .map(|(m, _)| *m)
             .collect();
-        let mut came_from: BTreeMap<Option<RingId>, Vec<NodeId>> = BTreeMap::new();
-        for (member, old) in &rows {
-            came_from.entry(old.ring).or_default().push(member.id);
-        }
+        let came_from = rings_before(&rows);
         let mut adoption = Adoption::default();
         if !self.has_quorum() {
             let holders = rows.into_iter().filter(|(member, old)| came_along(member, old));

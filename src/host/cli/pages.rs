@@ -43,6 +43,7 @@ fn command() -> Command {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods)] // Reads what was written.
     use super::*;
     use clap::ValueEnum;
 

@@ -11,7 +11,7 @@ const AT: Mark = Mark {
     us: Time(61_000_123),
 };
 /// What every event begins with behind its type, at this mark.
-const BEGINNING: &str = r#","at":"2025-11-20T23:06:40.482Z","n":7,"node":3,"us":61000123"#;
+const BEGINNING: &str = r#","at":"2025-11-20T23:06:40.482Z","event":7,"node":3,"us":61000123"#;
 
 /// All lines a node can print, by type.
 fn all_lines() -> Vec<String> {
@@ -53,7 +53,7 @@ fn the_page_documents_every_type_and_every_field() {
         let section = rest.split("\n## ").next().unwrap();
         let value: Value = serde_json::from_str(&line).unwrap();
         for key in value.as_object().unwrap().keys() {
-            let known = ["v", "type", "at", "n", "node", "us"].contains(&key.as_str());
+            let known = ["v", "type", "at", "event", "node", "us"].contains(&key.as_str());
             assert!(known || section.contains(&format!("`{key}`")), "{name}.{key}");
         }
     }
@@ -65,7 +65,7 @@ fn a_message_shows_the_known_keys_and_nothing_raw() {
     assert_eq!(
         line,
         concat!(
-            r#"{"v":1,"type":"message","at":"2025-11-20T23:06:40.482Z","n":7,"node":3,"us":61000123,"id":"3-1763680000000000-17","#,
+            r#"{"v":1,"type":"message","at":"2025-11-20T23:06:40.482Z","event":7,"node":3,"us":61000123,"id":"3-1763680000000000-17","#,
             r#""ring":"4.1.1763680000000000","seq":42,"from":3,"name":"ana","room":"geral","#,
             r#""sent":"2026-11-21T14:03:11.482Z","text":"oi \u001b[2J","late":false,"own":false}"#
         )

@@ -262,7 +262,7 @@ pub enum Told {
 pub fn read(line: &[u8]) -> Result<(Head, Told), NoEvent> {
     let damaged = |error: serde_json::Error| NoEvent::Damaged(error.to_string());
     let value: Value = serde_json::from_slice(line).map_err(damaged)?;
-    let head = head(&value, line)?;
+    let head = head(&value)?;
     match head.v {
         VERSION => {}
         newer if newer > VERSION => return Err(NoEvent::Newer(newer)),
@@ -272,32 +272,19 @@ pub fn read(line: &[u8]) -> Result<(Head, Told), NoEvent> {
     Ok((head, told))
 }
 
-fn head(value: &Value, line: &[u8]) -> Result<Head, NoEvent> {
+fn head(value: &Value) -> Result<Head, NoEvent> {
     let number = |key: &str| value.get(key).and_then(Value::as_u64);
     let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_string);
     let lacks = |key: &str| NoEvent::Damaged(format!("it has no `{key}`"));
     let kind = text("type").ok_or_else(|| lacks("type"))?;
-    // `held` has an `n` of its own, which stands behind: how many members its ring has.
-    let n = if kind == "held" {
-        first_number(line, b"\"n\":")
-    } else {
-        number("n")
-    };
     Ok(Head {
         v: number("v").ok_or_else(|| lacks("v"))?,
         kind,
         at: text("at"),
-        n: n.filter(|_| value.get("us").is_some()),
+        n: number("event"),
         node: number("node").and_then(|node| u16::try_from(node).ok()),
         us: number("us"),
     })
-}
-
-/// The number behind the first of these keys.
-fn first_number(line: &[u8], key: &[u8]) -> Option<u64> {
-    let behind = &line[memchr::memmem::find(line, key)? + key.len()..];
-    let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    std::str::from_utf8(&behind[..digits]).ok()?.parse().ok()
 }
 
 /// Where a message stands.

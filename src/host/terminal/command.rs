@@ -336,10 +336,7 @@ fn msg(rest: &str) -> Option<Slash> {
 fn history(rest: &str) -> Option<Slash> {
     let mut words = rest.split_whitespace().peekable();
     let count = words.next_if(|first| first.parse::<usize>().is_ok());
-    let room = words
-        .next()
-        .map(|name| word(name))
-        .map_or(Some(None), |room| room.map(Some))?;
+    let room = words.next().map(word).map_or(Some(None), |room| room.map(Some))?;
     if words.next().is_some() {
         return None;
     }

@@ -219,16 +219,7 @@ impl View {
             Notice::Reconciled { records } => {
                 self.answer(&[say!(self.voice(), "reconciled", count = *records)]);
             }
-            Notice::DiskFull(reason) => {
-                let what = report::shortage(reason, self.voice());
-                let line = say!(
-                    self.voice(),
-                    "disk-short",
-                    what = what,
-                    why = visible::line(reason)
-                );
-                self.alarm(&line);
-            }
+            Notice::DiskFull(reason) => self.disk_full(reason),
             Notice::DiskRoom => self.alarm(&say!(self.voice(), "disk-room")),
             Notice::Status(status) => self.status(status),
             Notice::Trace { position, steps } => {
@@ -240,6 +231,13 @@ impl View {
             Notice::Lab(lab) => self.talk(Level::Normal, &report::lab(lab, self.voice())),
             Notice::Warning(text) => self.alarm(&visible::line(&self.voice().reason(text))),
         }
+    }
+
+    fn disk_full(&mut self, reason: &str) {
+        let what = report::shortage(reason, self.voice());
+        let why = visible::line(reason);
+        let line = say!(self.voice(), "disk-short", what = what, why = why);
+        self.alarm(&line);
     }
 
     /// The lines for all that was taken in since the last call, folded.

@@ -87,13 +87,7 @@ impl Stage {
             Command::ForgeClosed(of, to) => {
                 self.each_alive(&[*to], |world, id| world.forge_port_closed(id, *of))
             }
-            Command::Heal => {
-                world.keep_heal();
-                world.cut.clear();
-                world.multicast_cut.clear();
-                world.hooks.orders.clear();
-                Ok(())
-            }
+            Command::Heal => heal(world),
             Command::Mischief(order) => {
                 world.hooks.orders.push(order.clone());
                 Ok(())
@@ -373,6 +367,15 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// The network is whole again, and does nothing bad to single datagrams any more.
+fn heal(world: &mut World) -> Done {
+    world.keep_heal();
+    world.cut.clear();
+    world.multicast_cut.clear();
+    world.hooks.orders.clear();
+    Ok(())
 }
 
 /// The world of a script: calm, without delay and timed checkpoints, and everything kept.

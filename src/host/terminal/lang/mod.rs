@@ -86,7 +86,7 @@ impl Lang {
             let end = value.find(|char: char| !char.is_ascii_alphabetic());
             value[..end.unwrap_or(value.len())].to_lowercase()
         });
-        asked.unwrap_or_else(|| match named.as_deref() {
+        asked.unwrap_or(match named.as_deref() {
             Some("pt") => Lang::Pt,
             Some("es") => Lang::Es,
             _english_or_none_of_ours => Lang::En,

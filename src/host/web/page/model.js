@@ -68,7 +68,7 @@ export function begin() {
 export function reduce(state, event) {
     const own = !state.me || event.node === undefined || event.node === state.me.id || event.type === "start";
     if (own) {
-        state.last = { n: event.n ?? state.last.n, us: event.us ?? state.last.us, at: event.at ?? state.last.at };
+        state.last = { n: event.event ?? state.last.n, us: event.us ?? state.last.us, at: event.at ?? state.last.at };
     }
     const take = TAKE[event.type];
     if (take && (own || OF_ALL.has(event.type))) take(state, event, own);
@@ -599,7 +599,7 @@ function visit(state, event, facts) {
 }
 
 function tell(state, event, key, facts) {
-    keep(state.lines, { n: event.n ?? 0, us: event.us ?? 0, at: event.at, key, facts, node: event.node }, LINES_KEPT);
+    keep(state.lines, { n: event.event ?? 0, us: event.us ?? 0, at: event.at, key, facts, node: event.node }, LINES_KEPT);
     state.turn.lines += 1;
 }
 

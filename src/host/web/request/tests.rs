@@ -42,7 +42,7 @@ fn a_request_comes_out_however_it_is_cut() {
                 heads.extend(reader.head().unwrap());
             }
         }
-        assert_eq!(heads, [whole.clone()], "cut at {at}");
+        assert_eq!(heads, std::slice::from_ref(&whole), "cut at {at}");
         assert_eq!(reader.body(2).unwrap(), b"{}");
         assert!(!reader.has_begun());
     }
