@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn nothing_of_a_text_becomes_markup() {
         let text = escape("<script>&\"'\u{1b}\u{0}\u{202e}\u{ffff}");
-        assert_eq!(text, "&lt;script&gt;&amp;&quot;&#39;␛␀⟨U+202E⟩\u{fffd}");
+        assert_eq!(text, "&lt;script&gt;&amp;&quot;&#39;␛␀⟨U+202E⟩⟨U+FFFF⟩");
     }
 
     #[test]
