@@ -164,7 +164,7 @@ mod tests {
         };
         Told {
             mark,
-            line: Arc::from(format!("{{\"n\":{n},\"x\":\"{}\"}}", "x".repeat(bytes))),
+            line: Arc::from(format!("{{\"event\":{n},\"x\":\"{}\"}}", "x".repeat(bytes))),
             kind: Kind::Kept,
         }
     }

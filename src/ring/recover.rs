@@ -155,11 +155,8 @@ impl Ring {
         let my_old = rows[&me].ring;
         let came_along =
             |member: &Member, old: &OldRing| *member == me || (old.ring == my_old && my_old.is_some());
-        let companions = rows
-            .iter()
-            .filter(|(member, old)| came_along(member, old))
-            .map(|(m, _)| *m)
-            .collect();
+        let along = rows.iter().filter(|(member, old)| came_along(member, old));
+        let companions = along.map(|(member, _)| *member).collect();
         let came_from = rings_before(&rows);
         let mut adoption = Adoption::default();
         if !self.has_quorum() {
