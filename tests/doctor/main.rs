@@ -28,7 +28,7 @@ fn lab(hosts: u16) -> Option<Lab> {
 fn together(hosts: u16, parts: &[fn(&Lab)]) {
     std::thread::scope(|scope| {
         for part in parts {
-            scope.spawn(move || lab(hosts).iter().for_each(|lab| part(lab)));
+            scope.spawn(move || lab(hosts).iter().for_each(part));
         }
     });
 }
