@@ -174,7 +174,9 @@ fn requests(corpus: &Path) {
     let sent = [
         format!("GET / HTTP/1.1\r\n{host}If-None-Match: \"00\"\r\n\r\n"),
         format!("GET /events?token=9a03&after=17-42 HTTP/1.1\r\n{host}Last-Event-ID: 17-42\r\n\r\n"),
-        format!("GET /api/search?words=ol%C3%A1+b&count=5 HTTP/1.1\r\n{host}Sec-Fetch-Site: same-origin\r\n\r\n"),
+        format!(
+            "GET /api/search?words=ol%C3%A1+b&count=5 HTTP/1.1\r\n{host}Sec-Fetch-Site: same-origin\r\n\r\n"
+        ),
         posted.repeat(2),
         format!("POST / HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"),
         format!("POST / HTTP/1.0\r\n{host}Expect: 100-continue\r\nContent-Length: 104857600\r\n\r\n"),

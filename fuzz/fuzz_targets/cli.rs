@@ -80,6 +80,10 @@ fuzz_target!(|data: &[u8]| {
             assert!((1..=200).contains(&bench.members) && bench.size > 0 && bench.secs > 0);
             assert!(bench.id.is_none_or(|id| id.0 > 0) && bench.rate != Some(0));
         }
+        Ok(cli::Invocation::Doctor(doctor)) => assert!(doctor.id.is_none_or(|id| id.0 > 0)),
+        Ok(cli::Invocation::Replay(replay)) => {
+            assert!(!replay.files.is_empty() && replay.width > 0);
+        }
         Ok(
             cli::Invocation::Demo(_)
             | cli::Invocation::Keygen(_)

@@ -99,6 +99,7 @@ fn config(seat: usize, quorum: u16) -> Config {
         unicast_port: 5_000,
         stream_port: 7_000,
         seal: None,
+        lab: false,
     }
 }
 
