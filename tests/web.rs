@@ -614,6 +614,9 @@ fn a_damaged_file_is_replaced_and_a_taken_port_is_left() {
     drop(taken);
 }
 
+/// What is said last.
+const END: &str = "the end";
+
 #[test]
 fn a_page_that_does_not_read_slows_nobody_and_finds_all_afterwards() {
     const LINES: usize = 10_000;
@@ -626,7 +629,7 @@ fn a_page_that_does_not_read_slows_nobody_and_finds_all_afterwards() {
     // Three sleep from the beginning; what they are told fills what lies between and no more.
     let mut sleeping: Vec<_> = (0..3).map(|_| page.events(None)).collect();
     let padding = "x".repeat(400);
-    let texts: Vec<String> = (0..LINES).map(|at| format!("{at:05} {padding}")).collect();
+    let mut texts: Vec<String> = (0..LINES).map(|at| format!("{at:05} {padding}")).collect();
     let begun = Instant::now();
     let all: String = texts.iter().map(|text| format!("{text}\n")).collect();
     let writing = std::thread::Builder::new();
@@ -638,7 +641,13 @@ fn a_page_that_does_not_read_slows_nobody_and_finds_all_afterwards() {
         event["type"] == "message" && event["text"].as_str().unwrap().starts_with("09999")
     });
     let took = begun.elapsed();
-    let _input = writing.join().unwrap().unwrap();
+    // Events go on for ever on a page that is followed; this one is the last that matters.
+    let mut input = writing.join().unwrap().unwrap();
+    input.write_all(format!("{END}\n").as_bytes()).unwrap();
+    node.wait_for("the end", |event| {
+        event["type"] == "message" && event["text"] == END
+    });
+    texts.push(END.to_string());
     let status = std::fs::read_to_string(format!("/proc/{}/status", node.child.id())).unwrap();
     let peak = status
         .lines()
@@ -662,14 +671,16 @@ fn wake(events: &mut support::page::Events, page: &Page, texts: &[String]) {
         known.learn(&event);
     }
     let mut again = page.events(events.last.as_deref());
-    again.patience(Duration::from_millis(1_500));
     let mut begins_anew = false;
-    while let Some(event) = again.next() {
+    loop {
+        let event = again.next().expect("the end comes");
         begins_anew |= event["type"] == "reset";
-        if begins_anew || event["type"] != "message" {
-            continue;
+        if event["type"] == "message" && !begins_anew {
+            known.learn(&event);
         }
-        known.learn(&event);
+        if event["type"] == "message" && event["text"] == END {
+            break;
+        }
     }
     let mut before = String::new();
     while begins_anew && known.0.len() < texts.len() {
