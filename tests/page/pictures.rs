@@ -44,10 +44,7 @@ fn a_picture_for_the_readme() {
     page.wait_ordered("and if we pull the cable out?");
     says(&mut cae, "then there are two rings, and both go on");
     says(&mut bia, "/me pulls the cable");
-    says(
-        &mut cae,
-        "and when it is back, we are one ring again\nwith every message at its place",
-    );
+    says(&mut cae, "and when it is back, we are one ring again");
     let last = "held by all: that is a fact, not a hope";
     page.say(last);
     page.wait("held", &format!("{}.dataset.state === 'all'", ordered(last)));
