@@ -43,7 +43,7 @@ impl Story {
             self.stage.say(id, &[line])?;
         }
         self.page
-            .line("The lessons are on the page, right at the top. Ctrl-C here ends all three.")?;
+            .line("The lessons are on the left of the page. Ctrl-C here ends all three.")?;
         match self.look_after() {
             Err(Failure::Interrupted) => {}
             Err(failure) => return Err(failure),

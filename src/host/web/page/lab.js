@@ -3,7 +3,7 @@
 // The lessons are in lessons.json: what is asked of which node, which event is waited for, and which facts must hold. Nothing in
 // it is played: each step is a fault that a consenting node does to itself, and everybody's stream tells of it.
 
-import { element, nodeName, text } from "./dom.js";
+import { byId, element, nodeName, text } from "./dom.js";
 import { freshKey } from "./keep.js";
 import { language, say, span } from "./words.js";
 
@@ -107,7 +107,9 @@ export class Lab {
         this.predicted = null;
         this.run = null;
         this.byHand = false;
-        place.parentElement.prepend(place);
+        // Beside the talk and the ring, so that both are seen while a lesson goes on.
+        byId("rooms").append(place);
+        document.body.dataset.lab = "yes";
         this.draw();
         this.load();
     }
