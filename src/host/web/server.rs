@@ -29,6 +29,8 @@ const THREADS_MAX: usize = 96;
 const STREAMS_MAX: usize = 16;
 /// Connections taken in at one time, before it is looked whether the server ends.
 const ACCEPTED_MAX: usize = 64;
+/// How soon it is looked again whether those that were given up have ended.
+const GIVEN_UP: Duration = Duration::from_millis(5);
 /// How long the server rests when the machine gives no more handles.
 const NO_HANDLES: Duration = Duration::from_millis(100);
 /// How often it is looked at the end whether the streams have told all they had.
@@ -185,6 +187,11 @@ impl Doors {
     /// Takes in who has come. Says how soon it is to be tried again, if not when somebody comes.
     fn accept(&mut self) -> Option<Duration> {
         for _ in 0..ACCEPTED_MAX {
+            self.lines.retain(|line| line.strong_count() > 0);
+            if self.lines.len() >= THREADS_MAX {
+                // Some of them were given up, and are about to notice: who comes waits for that before the door.
+                return Some(GIVEN_UP);
+            }
             match self.listener.accept() {
                 Ok((stream, _)) => self.take(OwnedFd::from(stream)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
@@ -203,7 +210,6 @@ impl Doors {
     /// Gives a connection a thread, if there is room.
     fn take(&mut self, stream: OwnedFd) {
         let line = Arc::new(Line::new(stream.into()));
-        self.lines.retain(|line| line.strong_count() > 0);
         if !self.make_room() || line.prepare().is_err() {
             return turn_away(&line);
         }
@@ -221,9 +227,6 @@ impl Doors {
     /// Sees to it that there is room for one more: if need be, the connection that has rested longest is given up.
     /// Whether there is room then.
     fn make_room(&mut self) -> bool {
-        if self.lines.len() >= THREADS_MAX {
-            return false;
-        }
         let lines = self.lines.iter().filter_map(Weak::upgrade);
         let lines: Vec<Arc<Line>> = lines.filter(|line| !line.is_given_up()).collect();
         if lines.len() < LINES_MAX {

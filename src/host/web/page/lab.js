@@ -32,6 +32,7 @@ export class Run {
         this.changed = changed;
         this.events = [];
         this.from = 0;
+        this.waited = false;
         this.at = 0;
         this.failed = null;
         this.done = false;
@@ -69,11 +70,13 @@ export class Run {
 
     async step(step) {
         if (!step.wait) {
-            // A line of the own is no new beginning: what comes of the steps before may come after it.
-            if (step.say === undefined) this.from = this.events.length;
+            // What is done after a wait is a new beginning; what comes of it may come before the next thing is done.
+            if (this.waited) this.from = this.events.length;
+            this.waited = false;
             await this.act(step);
             return;
         }
+        this.waited = true;
         if (this.events.slice(this.from).some((event) => fits(event, step.wait))) return;
         await new Promise((found, missed) => {
             const over = setTimeout(() => missed(new Error(say("lessons.missed"))), step.within_ms);
