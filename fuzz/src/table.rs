@@ -287,9 +287,15 @@ impl Table {
     fn calm(&mut self, steps: usize) {
         for _ in 0..steps {
             self.steps += 1;
-            if let Some(seat) = (0..SEATS).find(|seat| !self.seats[*seat].stores.is_empty()) {
+            // What the disk has to say to who sleeps waits, too.
+            let awake = |seat: &usize| self.seats[*seat].node.is_some();
+            let stores = |seat: &usize| !self.seats[*seat].stores.is_empty();
+            let loads = |seat: &usize| !self.seats[*seat].loads.is_empty();
+            let stored = (0..SEATS).find(|seat| awake(seat) && stores(seat));
+            let loaded = (0..SEATS).find(|seat| awake(seat) && loads(seat));
+            if let Some(seat) = stored {
                 self.synced(seat);
-            } else if let Some(seat) = (0..SEATS).find(|seat| !self.seats[*seat].loads.is_empty()) {
+            } else if let Some(seat) = loaded {
                 self.loaded(seat);
             } else if !self.frames.is_empty() {
                 self.next_frame();
