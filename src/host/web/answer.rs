@@ -10,7 +10,7 @@ use super::request::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Refused};
 /// With every answer. The page is made of files of this server and talks to this server: nothing else is loaded, no text
 /// becomes a script, nobody shows the page in a frame, and no other site reads an answer.
 const ALWAYS: &str = "\
-Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
 connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
 X-Content-Type-Options: nosniff\r\n\
 Referrer-Policy: no-referrer\r\n\
@@ -54,11 +54,7 @@ impl Answer {
     pub fn json(status: u16, body: String) -> Answer {
         Answer {
             status,
-            headers: vec![
-                ("Content-Type", "application/json; charset=utf-8".into()),
-                ("Cache-Control", "no-store".into()),
-            ],
-            body: body.into_bytes().into(),
+            ..Answer::made("application/json; charset=utf-8", body)
         }
     }
 
@@ -95,6 +91,18 @@ impl Answer {
             Refused::TooSlow => (408, "the request did not come in time; send it again".to_string()),
         };
         Answer::denied(&Denied { status, why })
+    }
+
+    /// Something that was made for this answer.
+    pub fn made(kind: &'static str, body: String) -> Answer {
+        Answer {
+            status: 200,
+            headers: vec![
+                ("Content-Type", kind.into()),
+                ("Cache-Control", "no-store".into()),
+            ],
+            body: body.into_bytes().into(),
+        }
     }
 
     /// A file of the page: the browser keeps it, and asks each time whether it is still the same.

@@ -13,7 +13,7 @@ use crate::words::Time;
 
 use super::answer::{Answer, Denied};
 use super::request::{Head, Method, Reader, Refused, queried};
-use super::server::Shared;
+use super::server::{Behind, Shared};
 use super::{api, pages, stream};
 
 /// From the first byte of a request to the end of its head; also from a connection's beginning to it.
@@ -274,7 +274,10 @@ fn next_body(line: &Line, reader: &mut Reader, head: &Head) -> Result<Option<Vec
 fn answer(line: &Line, shared: &Shared, head: &Head, body: &[u8]) -> Option<Answer> {
     match head.path.as_str() {
         STREAM => stream::serve(line, shared, head),
-        path if path.starts_with(API) => Some(api::answer(&shared.asks, head, body)),
+        path if path.starts_with(API) => Some(match &shared.behind {
+            Behind::Node { asks, .. } => api::answer(asks, head, body),
+            Behind::Rest(answer) => answer(head),
+        }),
         _ => Some(pages::answer(head)),
     }
 }

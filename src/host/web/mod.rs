@@ -16,6 +16,7 @@ mod line;
 mod opened;
 mod pages;
 pub mod request;
+pub mod rest;
 mod server;
 pub mod stored;
 mod stream;
@@ -36,7 +37,7 @@ use crate::words::{Incarnation, NodeId};
 
 use asks::{Asked, Asks};
 use guard::Guard;
-use server::{Server, Shared};
+use server::{Behind, Server, Shared};
 use stored::Stored;
 
 /// The usual port of node N is this and N.
@@ -120,7 +121,7 @@ impl Door {
     pub fn open(options: &WebOptions, id: NodeId, own: &Path) -> Result<Door, WebError> {
         let (found, damaged) = stored::read(own).map_err(WebError::File)?;
         let last = found.as_ref().map(|found| found.port);
-        let (listener, bound) = listen(options, id, last)?;
+        let (listener, bound) = listen(options, PORT.saturating_add(id.0), last)?;
         let stored = match found.clone() {
             Some(found) => Stored {
                 port: bound.port(),
@@ -141,8 +142,7 @@ impl Door {
 
     /// Where the page is, without the token.
     pub fn address(&self) -> String {
-        let at = SocketAddr::new(reachable(self.bound.ip()), self.bound.port());
-        format!("http://{at}/")
+        address(self.bound)
     }
 
     /// Where the page is, with the token: for its user only.
@@ -158,7 +158,8 @@ impl Door {
         let link = self.link();
         let (asks, asked) = Asks::open();
         let guard = Guard::new(self.bound, self.stored.token);
-        let shared = Shared::new(guard, asks, feed, life.0);
+        let life = life.0;
+        let shared = Shared::new(guard, Behind::Node { asks, feed, life });
         let server = Server::start(self.listener, shared).map_err(WebError::Machine)?;
         Ok(Page {
             server,
@@ -182,13 +183,18 @@ impl Page {
     }
 }
 
+/// The address of a server that is bound here, for this machine's browsers.
+fn address(bound: SocketAddr) -> String {
+    let at = SocketAddr::new(reachable(bound.ip()), bound.port());
+    format!("http://{at}/")
+}
+
 /// Listens at the address asked for: at the port asked for, or that of last time, or the first that is free.
 fn listen(
     options: &WebOptions,
-    id: NodeId,
+    usual: u16,
     last: Option<u16>,
 ) -> Result<(TcpListener, SocketAddr), WebError> {
-    let usual = PORT.saturating_add(id.0);
     let tried = usual..=usual.saturating_add(PORTS_TRIED);
     let ports: Vec<u16> = match options.port {
         Some(port) => vec![port],

@@ -8,7 +8,7 @@ use super::request::Head;
 /// Every file of the page: its name and what is in it, sorted by name.
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-/// Answers with a file: `/` is the page itself, its parts are below `/page/`. They are the same for everybody, so no token
+/// Answers with a file: `/` is the page itself, of a node or (`/replay`) of a recording, its parts are below `/page/`. They are the same for everybody, so no token
 /// is asked for.
 pub fn answer(head: &Head) -> Answer {
     find(&head.path, head.if_none_match.as_deref())
@@ -16,7 +16,7 @@ pub fn answer(head: &Head) -> Answer {
 
 fn find(path: &str, known: Option<&str>) -> Answer {
     let name = match path {
-        "/" | "/index.html" => Some("index.html"),
+        "/" | "/index.html" | "/replay" => Some("index.html"),
         other => other.strip_prefix("/page/"),
     };
     let found = name.and_then(|name| FILES.binary_search_by_key(&name, |(name, _)| name).ok());

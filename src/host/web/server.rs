@@ -20,6 +20,7 @@ use super::answer::{Answer, Denied};
 use super::asks::Asks;
 use super::guard::Guard;
 use super::line::{self, Line};
+use super::request::Head;
 
 /// Connections at once. A browser has six of a page at most.
 const LINES_MAX: usize = 64;
@@ -39,16 +40,27 @@ const END_TICK: Duration = Duration::from_millis(10);
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
 
+/// What a server stands before.
+pub enum Behind {
+    /// A node.
+    Node {
+        /// The way to its user's side.
+        asks: Asks,
+        /// What happens.
+        feed: Feed,
+        /// The life in which this process began.
+        life: u64,
+    },
+    /// Something at rest: it answers what is asked, by its head, and nothing happens.
+    Rest(Box<dyn Fn(&Head) -> Answer + Send + Sync>),
+}
+
 /// What all connections share.
 pub struct Shared {
     /// Who is let in.
     pub guard: Guard,
-    /// The way to the node.
-    pub asks: Asks,
-    /// What happens.
-    pub feed: Feed,
-    /// The life in which this process began.
-    pub life: u64,
+    /// What is served beside the files of the page.
+    pub behind: Behind,
     streams: Arc<AtomicUsize>,
     ending: AtomicBool,
 }
@@ -66,12 +78,10 @@ pub struct Server {
 
 impl Shared {
     /// What connections share.
-    pub fn new(guard: Guard, asks: Asks, feed: Feed, life: u64) -> Shared {
+    pub fn new(guard: Guard, behind: Behind) -> Shared {
         Shared {
             guard,
-            asks,
-            feed,
-            life,
+            behind,
             streams: Arc::default(),
             ending: AtomicBool::new(false),
         }

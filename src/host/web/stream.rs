@@ -14,7 +14,7 @@ use crate::host::feed::{Next, Subscription};
 use super::answer::{Answer, Denied, stream_head};
 use super::line::{Line, after};
 use super::request::{Head, Method, queried};
-use super::server::Shared;
+use super::server::{Behind, Shared};
 
 /// Without an event for so long, a comment is sent: both sides then notice a connection that is dead.
 const HEARTBEAT_US: u64 = 10_000_000;
@@ -36,6 +36,12 @@ pub fn serve(line: &Line, shared: &Shared, head: &Head) -> Option<Answer> {
     if head.method == Method::Post {
         return Some(Answer::denied(&Denied::new(405, "events are only read")));
     }
+    let Behind::Node { feed, life, .. } = &shared.behind else {
+        return Some(Answer::denied(&Denied::new(
+            404,
+            "nothing happens here any more: this is a recording",
+        )));
+    };
     let full = || Answer::denied(&Denied::new(503, "too many pages are open; close one"));
     let Some(_place) = shared.take_stream() else {
         return Some(full());
@@ -44,15 +50,15 @@ pub fn serve(line: &Line, shared: &Shared, head: &Head) -> Option<Answer> {
         .last_event_id
         .clone()
         .or_else(|| queried(&head.query, "after"));
-    let seen = last.as_deref().map(|last| after_event(last, shared.life));
-    let Some(events) = shared.feed.subscribe(seen.flatten()) else {
+    let seen = last.as_deref().map(|last| after_event(last, *life));
+    let Some(events) = feed.subscribe(seen.flatten()) else {
         return Some(full());
     };
     let mut out = stream_head();
     out.push_str(&format!("retry: {RETRY_MS}\n\n"));
     let is_stranger = seen == Some(None);
     // Whatever it is that ended it, the browser comes back.
-    let _ = write_all(line, shared, events, out, is_stranger);
+    let _ = write_all(line, shared, *life, events, out, is_stranger);
     None
 }
 
@@ -66,6 +72,7 @@ fn after_event(name: &str, life: u64) -> Option<u64> {
 fn write_all(
     line: &Line,
     shared: &Shared,
+    life: u64,
     mut events: Subscription,
     mut out: String,
     mut is_stranger: bool,
@@ -79,9 +86,9 @@ fn write_all(
         match next {
             Next::Told(told) => {
                 if std::mem::take(&mut is_stranger) {
-                    put(&mut out, &reset_before(&told), shared.life);
+                    put(&mut out, &reset_before(&told), life);
                 }
-                put(&mut out, &told, shared.life);
+                put(&mut out, &told, life);
                 last = told.line.starts_with(EXIT);
                 flush |= last || out.len() >= BATCH_BYTES;
             }
