@@ -4,8 +4,11 @@
 
 #[path = "replay/before.rs"]
 mod before;
+#[path = "replay/page.rs"]
+mod page;
 #[path = "../examples/recorded/mod.rs"]
 mod recorded;
+mod support;
 #[path = "replay/xml.rs"]
 mod xml;
 

@@ -7,6 +7,7 @@
 
 pub mod page;
 pub mod pty;
+pub mod replayed;
 pub mod table;
 pub mod tmux;
 

@@ -199,7 +199,7 @@ enum Verb {
     Bench(super::bench::BenchArgs),
     /// Find out why others are not visible, and say what to do; takes up to five seconds and changes nothing
     Doctor(super::doctor::DoctorArgs),
-    /// Replay recordings: in words, as a space-time diagram, or as a log for ShiViz
+    /// Replay recordings: in words, on a page, as a space-time diagram, or as a log for ShiViz
     Replay(super::replay::ReplayArgs),
     /// Say which roda.toml is read; with --show every value, and where it comes from
     Config {
@@ -385,7 +385,7 @@ pub fn group(text: &str) -> Result<SocketAddrV4, String> {
 }
 
 /// Reads where the page is to be served: an address, a port, or both.
-fn web(text: &str) -> Result<(IpAddr, Option<u16>), String> {
+pub(super) fn web(text: &str) -> Result<(IpAddr, Option<u16>), String> {
     let named = text.replacen("localhost", "127.0.0.1", 1);
     if let Ok(both) = named.parse::<SocketAddr>() {
         return Ok((both.ip(), Some(both.port())));

@@ -1,11 +1,14 @@
 //! The words of `node replay`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::args::web;
 use super::duration::{self, DurationUs};
 use crate::host::replay::{ReplayOptions, Speed};
+use crate::host::web::WebOptions;
 
 /// The slowest and the fastest speed.
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.1..=100.0;
@@ -39,6 +42,14 @@ pub struct ReplayArgs {
     /// Tell only events of these types, as in docs/EVENTS.md
     #[arg(long, value_name = "TYPE,...", value_delimiter = ',')]
     only: Vec<String>,
+    /// Show it on a page for this machine's browsers: slider, speed, step by step [default: 127.0.0.1, a free port
+    /// from 8080 on]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = web, num_args = 0..=1, require_equals = true,
+          default_missing_value = "127.0.0.1", conflicts_with_all = ["only", "to"])]
+    web: Option<(IpAddr, Option<u16>)>,
+    /// Open the page in a browser
+    #[arg(long, requires = "web")]
+    open: bool,
 }
 
 impl ReplayArgs {
@@ -58,6 +69,11 @@ impl ReplayArgs {
             width: self.width,
             speed: self.speed,
             only: self.only,
+            web: self.web.map(|(address, port)| WebOptions {
+                address,
+                port,
+                open: self.open,
+            }),
         })
     }
 }

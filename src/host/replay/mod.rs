@@ -2,7 +2,7 @@
 //!
 //! `reading` finds the events of one or several recordings, `causes` says which of them must have been before which, and
 //! `order` puts them in one order in which no effect stands before its cause. All that is shown goes along that order:
-//! `terminal` in words, `shiviz` with the vector clocks of `clocks`, `svg` as a picture. `told` has the types of the
+//! `terminal` in words, `shiviz` with the vector clocks of `clocks`, `svg` as a picture, `page` for a browser. `told` has the types of the
 //! format, apart from the core's, and `facts` what of an event others can depend on.
 
 pub mod causes;
@@ -10,6 +10,7 @@ pub mod clocks;
 pub mod error;
 pub mod facts;
 pub mod order;
+mod page;
 pub mod reading;
 pub mod shiviz;
 pub mod svg;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use crate::host::exit::Code;
 use crate::host::files::{self, Os, Replacement};
 use crate::host::terminal::visible;
+use crate::host::web::WebOptions;
 use error::ReplayError;
 use order::Merged;
 use reading::Recording;
@@ -47,6 +49,8 @@ pub struct ReplayOptions {
     pub speed: Speed,
     /// Only events of these types; all if there are none.
     pub only: Vec<String>,
+    /// Show it on a page.
+    pub web: Option<WebOptions>,
 }
 
 /// How fast a recording is played on a terminal.
@@ -126,6 +130,9 @@ fn replay(options: &ReplayOptions) -> Result<(), ReplayError> {
     if let Some(path) = &options.svg {
         let picture = svg::draw(&play, options.from_us, options.to_us, options.width)?;
         write_picture(&picture, path)?;
+    }
+    if let Some(web) = &options.web {
+        return page::serve(play, options, web);
     }
     if options.shiviz.is_none() && options.svg.is_none() {
         terminal::play(&play, options)?;
