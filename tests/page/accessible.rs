@@ -11,7 +11,7 @@ use crate::support::Group;
 const AXE: &str = include_str!("vendor/axe.min.js");
 
 /// What axe finds that is serious or worse, with where it is.
-fn found(page: &Browser) -> Value {
+pub fn found(page: &Browser) -> Value {
     page.js(&format!("if (!window.axe) {{ {AXE} }}"));
     page.js_later(
         "const { violations } = await axe.run(document, { resultTypes: ['violations'] });

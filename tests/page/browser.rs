@@ -19,6 +19,8 @@ pub const SHIFT: &str = "\u{e008}";
 pub const ALT: &str = "\u{e00a}";
 pub const ESCAPE: &str = "\u{e00c}";
 pub const UP: &str = "\u{e013}";
+pub const LEFT: &str = "\u{e012}";
+pub const RIGHT: &str = "\u{e014}";
 pub const DOWN: &str = "\u{e015}";
 
 /// What the browser must not do: no graphics card, no network but what it is told to open.

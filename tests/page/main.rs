@@ -8,6 +8,9 @@ mod browser;
 mod lessons;
 mod many;
 mod pictures;
+#[path = "../../examples/recorded/mod.rs"]
+mod recorded;
+mod replay;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;

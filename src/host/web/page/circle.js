@@ -4,7 +4,7 @@
 // Between two facts nothing is claimed: a token that was passed on is drawn hollow, "last seen".
 
 import { byId, element, set, shape, text } from "./dom.js";
-import { apart, hopsUntil, shortRing } from "./model.js";
+import { apart, hopsUntil, ringApart, shortRing } from "./model.js";
 import { visibleName } from "./visible.js";
 import { count, say, span } from "./words.js";
 
@@ -145,11 +145,10 @@ function rings(state) {
     const groups = new Map();
     for (const other of apart(state)) {
         if (other.id === state.me?.id) continue;
-        const theirs = state.ringsOf.get(other.id);
-        const living = theirs && theirs.ring !== state.ring?.ring && theirs.us > (other.left?.us ?? 0);
-        const key = living ? theirs.ring : (other.left?.how ?? "gone");
-        const words = living
-            ? say("ring.own_ring", { ring: shortRing(theirs.ring) })
+        const theirs = ringApart(state, other);
+        const key = theirs ?? other.left?.how ?? "gone";
+        const words = theirs
+            ? say("ring.own_ring", { ring: shortRing(theirs) })
             : other.left?.how === "goodbye"
               ? say("people.left")
               : other.left?.ring

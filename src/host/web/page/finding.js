@@ -19,7 +19,7 @@ export class Finding {
     }
 
     async older(name) {
-        if (this.loading.has(name)) return;
+        if (this.page.replay || this.loading.has(name)) return;
         this.loading.add(name);
         try {
             const first = this.page.state.chat.rooms.get(name)?.list[0];

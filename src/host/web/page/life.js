@@ -58,11 +58,12 @@ export class Life {
         const first = steps[0]?.time_us ?? 0;
         if (pressed && steps.length > 0) list.append(element("li", { class: "clock" }, say("step.node_clock")));
         for (const step of steps) {
-            const words = say(`step.${step.step}`, { hop: step.hop ?? "", node: step.node ?? "" });
+            const does = say(`step.${step.step}`, { hop: step.hop ?? "", node: step.node ?? "" });
+            const words = step.at === undefined ? does : say("step.at", { at: step.at, does });
             list.append(this.step(words, `+${span(step.time_us - first)}`));
         }
         const { state } = this.page;
-        if (sameRing(entry.ring, state.ring?.ring) && entry.seq <= state.stable) list.append(this.step(say("step.stable", { n: state.ring.members.length }), ""));
+        if (!this.page.replay && sameRing(entry.ring, state.ring?.ring) && entry.seq <= state.stable) list.append(this.step(say("step.stable", { n: state.ring.members.length }), ""));
         return list;
     }
 

@@ -63,14 +63,13 @@ export class Looks {
     }
 
     help() {
-        const keys = ["enter", "shift_enter", "slash", "arrows", "alt_arrows", "alt_r", "alt_p", "question", "escape"];
+        const keys = this.page.replay ? ["space", "sides", "arrows", "alt_arrows", "alt_r", "alt_p", "question"] : ["enter", "shift_enter", "slash", "arrows", "alt_arrows", "alt_r", "alt_p", "question", "escape"];
         const rows = (names, prefix) => names.map((name) => [element("dt", {}, element("kbd", {}, say(`${prefix}.${name}.name`))), element("dd", {}, say(`${prefix}.${name}.does`))]).flat();
         byId("help-body").replaceChildren(
             element("p", {}, say("help.words")),
             element("h3", {}, say("help.keys")),
             element("dl", { class: "keys" }, ...rows(keys, "key")),
-            element("h3", {}, say("help.commands")),
-            element("ul", { class: "commands" }, ...COMMANDS.map((name) => element("li", {}, say(`help.${name}`)))),
+            ...(this.page.replay ? [] : [element("h3", {}, say("help.commands")), element("ul", { class: "commands" }, ...COMMANDS.map((name) => element("li", {}, say(`help.${name}`))))]),
         );
         if (!byId("help").open) byId("help").showModal();
         return true;

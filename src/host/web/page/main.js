@@ -31,6 +31,8 @@ const RING_MS = 90;
 const REST = 4;
 /** How many messages are asked for first, over all rooms. */
 const HISTORY = 300;
+/** Where the page is that of a recording. */
+const REPLAYED = "/replay";
 /** The pause before they are asked for again. */
 const AGAIN_MS = 1000;
 
@@ -68,9 +70,21 @@ class Page {
             (data) => this.hear(data),
             (connected) => this.connection(connected),
         );
-        this.stream.open();
+        if (location.pathname === REPLAYED) this.replayed();
+        else this.stream.open();
         this.later();
         setInterval(() => this.tick(), 250);
+    }
+
+    // Nothing happens here any more: a recording is shown.
+    async replayed() {
+        const { Replay } = await import("./replay.js");
+        this.replay = new Replay(this);
+        try {
+            await this.replay.start();
+        } catch (error) {
+            this.wrong(error.status === 0 ? say("replay.lost") : error.message);
+        }
     }
 
     // ---- What comes in ----
@@ -187,7 +201,7 @@ class Page {
             this.drew("ring", between);
         }
         this.redraw = false;
-        if (this.state.chat.asked !== this.asked && this.connected && !this.reloading) {
+        if (this.state.chat.asked !== this.asked && this.connected && !this.replay && !this.reloading) {
             this.reloading = true;
             this.load().finally(() => (this.reloading = false));
         }
@@ -213,8 +227,9 @@ class Page {
         this.drawCost[part] = this.drawnAt[part] - began;
     }
 
-    // The node's clock now, guessed from its last event.
+    // The node's clock now, guessed from its last event; or how far a recording has been played.
     now() {
+        if (this.replay) return this.replay.us;
         return this.offset ? this.offset.us + (performance.now() - this.offset.at) * 1000 : 0;
     }
 
@@ -246,9 +261,10 @@ class Page {
     // The three breaks, each in its own words; or what this node waits for.
     drawState() {
         const { state } = this;
-        let kind = "well";
-        let words;
-        if (!this.connected && this.everConnected) {
+        let [kind, words] = this.replay?.standing() ?? ["well", null];
+        if (words !== null) {
+            // What is recorded of this node says how it stands.
+        } else if (!this.connected && this.everConnected) {
             kind = "lost";
             words = state.node.left ? say("state.left") : say("state.lost");
         } else if (!this.connected) {
@@ -309,7 +325,7 @@ class Page {
     }
 
     wrong(words) {
-        text(byId("wrong"), words);
+        text(byId(this.replay ? "replay-wrong" : "wrong"), words);
     }
 
     // ---- Rooms and reading ----
@@ -356,6 +372,8 @@ class Page {
         byId("language").addEventListener("change", (event) => {
             choice.set("language", event.target.value);
             this.looks.language();
+            this.replay?.words();
+            this.lines.again();
             this.peopleKey = null;
             this.log.enter();
             this.redraw = true;

@@ -24,6 +24,8 @@ export function begin() {
         life: null,
         // Raised when what is held must be asked for again; the page compares.
         asked: 0,
+        // All there is was or will be told: nothing older is to be asked for.
+        whole: false,
         // The ids that were altered since the page looked last; null when all of them may have been.
         altered: new Set(),
     };
@@ -34,7 +36,7 @@ export function room(chat, name) {
     let found = chat.rooms.get(name);
     if (!found) {
         if (chat.rooms.size >= ROOMS_KEPT) return [...chat.rooms.values()].pop();
-        found = { name, list: [], topic: null, topicAt: null, atEnd: true, more: true, fresh: 0, total: 0 };
+        found = { name, list: [], topic: null, topicAt: null, atEnd: true, more: !chat.whole, fresh: 0, total: 0 };
         chat.rooms.set(name, found);
     }
     return found;

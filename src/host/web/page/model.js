@@ -23,9 +23,13 @@ const IDLE_HOP_US = 166_667;
 /** Steps of the token on the space-time diagram. */
 export const STEPS_KEPT = 400;
 
-/** The state before any event. */
-export function begin() {
+/**
+ * The state before any event; with a node, that of this node's page: what others tell (in a recording of several) is
+ * theirs.
+ */
+export function begin(follows = null) {
     return {
+        follows,
         turn: { chat: 0, ring: 0, people: 0, lines: 0, self: 0 },
         // The last event of the own node: its counter, its clock, its time.
         last: { n: 0, us: 0, at: null },
@@ -66,7 +70,7 @@ export function begin() {
 
 /** Takes an event in. Unknown types change nothing: they are for newer pages. */
 export function reduce(state, event) {
-    const own = !state.me || event.node === undefined || event.node === state.me.id || event.type === "start";
+    const own = isOwn(state, event);
     if (own) {
         state.last = { n: event.event ?? state.last.n, us: event.us ?? state.last.us, at: event.at ?? state.last.at };
     }
@@ -75,8 +79,13 @@ export function reduce(state, event) {
     return state;
 }
 
+function isOwn(state, event) {
+    if (state.follows !== null) return event.node === state.follows;
+    return !state.me || event.node === undefined || event.node === state.me.id || event.type === "start";
+}
+
 // What an event of another node may tell as well.
-const OF_ALL = new Set(["grant", "pass", "ring", "rest", "wake"]);
+const OF_ALL = new Set(["grant", "pass", "ring", "rest", "wake", "message", "written"]);
 
 const TAKE = {
     start(state, event) {
@@ -165,14 +174,13 @@ const TAKE = {
         warn(state, event, event.reason);
     },
 
-    message(state, event) {
+    message(state, event, own) {
+        if (!own) return has(state, event, "received");
         if (!chat.message(state.chat, event, state.me?.id)) return;
         touch(state, "chat");
         if (event.seq > state.high && sameRing(event.ring, state.ring?.ring)) state.high = event.seq;
-        const mine = state.me && node(state, state.me.id);
-        if (mine && event.seq > (mine.received ?? 0)) mine.received = event.seq;
+        has(state, event, "received");
         if (heard(state, event)) touch(state, "people");
-        touch(state, "ring");
     },
 
     history(state, event) {
@@ -185,11 +193,11 @@ const TAKE = {
         touch(state, "chat");
     },
 
-    written(state, event) {
+    written(state, event, own) {
+        has(state, event, "held");
+        if (!own) return;
         chat.written(state.chat, event);
-        const mine = state.me && node(state, state.me.id);
-        if (mine && event.seq > (mine.held ?? 0)) mine.held = event.seq;
-        touch(state, "chat", "ring");
+        touch(state, "chat");
     },
 
     moved(state, event) {
@@ -500,6 +508,12 @@ export function apart(state) {
         .sort((one, other) => one.id - other.id);
 }
 
+/** The ring that somebody outside is in, as they told themselves (in a recording of several); null if that is not known. */
+export function ringApart(state, other) {
+    const theirs = state.ringsOf.get(other.id)?.ring;
+    return theirs && theirs !== state.ring?.ring && theirs !== other.left?.ring ? theirs : null;
+}
+
 /** Whether a line is for this node's user: it names them, or their id. */
 export { mentions } from "./messages.js";
 export { compare, position };
@@ -517,6 +531,15 @@ function node(state, id) {
         state.nodes.set(id, known);
     }
     return known;
+}
+
+// The node that tells this event has a message: it received or holds all up to its number, as far as is known.
+function has(state, event, how) {
+    const teller = event.node ?? state.me?.id;
+    if (teller === undefined) return;
+    const known = node(state, teller);
+    if (event.seq > (known[how] ?? 0)) known[how] = event.seq;
+    touch(state, "ring");
 }
 
 // What a message says of its sender: a name, and whether one is away.

@@ -71,10 +71,12 @@ export class Stream {
 
     /** Asks for something: an object, or an `Error` whose `status` is the answer's (0: no answer). */
     async ask(path, fields = {}) {
-        const query = new URLSearchParams();
-        for (const [name, value] of Object.entries(fields)) if (value !== null && value !== undefined) query.set(name, value);
-        const text = query.toString();
-        return this.call("GET", text ? `${path}?${text}` : path);
+        return this.call("GET", asked(path, fields));
+    }
+
+    /** Asks for a text. */
+    async text(path, fields = {}) {
+        return this.call("GET", asked(path, fields), undefined, (answer) => answer.text());
     }
 
     /** Has something done. */
@@ -82,7 +84,7 @@ export class Stream {
         return this.call("POST", path, JSON.stringify(body));
     }
 
-    async call(method, path, body) {
+    async call(method, path, body, read = (answer) => answer.json().catch(() => ({}))) {
         const headers = { Authorization: `Bearer ${this.token}` };
         if (body) headers["Content-Type"] = "application/json";
         let answer;
@@ -91,10 +93,17 @@ export class Stream {
         } catch (error) {
             throw failure(0, String(error.message ?? error));
         }
-        const value = await answer.json().catch(() => ({}));
-        if (!answer.ok) throw failure(answer.status, value.error ?? `${answer.status} ${answer.statusText}`);
-        return value;
+        if (answer.ok) return read(answer);
+        const { error } = await answer.json().catch(() => ({}));
+        throw failure(answer.status, error ?? `${answer.status} ${answer.statusText}`);
     }
+}
+
+function asked(path, fields) {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(fields)) if (value !== null && value !== undefined) query.set(name, value);
+    const text = query.toString();
+    return text ? `${path}?${text}` : path;
 }
 
 function failure(status, text) {

@@ -1,7 +1,7 @@
 // The ring in words: a table with the same data as the figures, and a list of what happened.
 
 import { byId, element, text } from "./dom.js";
-import { apart, hopsUntil, shortRing } from "./model.js";
+import { apart, hopsUntil, ringApart, shortRing } from "./model.js";
 import { visible, visibleName } from "./visible.js";
 import { clock, has, say, span } from "./words.js";
 
@@ -66,9 +66,8 @@ function memberRow(state, id) {
 }
 
 function apartRow(state, other) {
-    const theirs = state.ringsOf.get(other.id);
-    const living = theirs && theirs.ring !== state.ring?.ring && theirs.us > (other.left?.us ?? 0);
-    const where = living ? say("ring.own_ring", { ring: shortRing(theirs.ring) }) : other.left?.how === "goodbye" ? say("people.left") : other.left?.how === "silent" ? say("people.silent") : say("people.gone");
+    const theirs = ringApart(state, other);
+    const where = theirs ? say("ring.own_ring", { ring: shortRing(theirs) }) : other.left?.how === "goodbye" ? say("people.left") : other.left?.how === "silent" ? say("people.silent") : say("people.gone");
     return [nameOf(state, other.id), where, "", "", "", "", ""];
 }
 
@@ -77,6 +76,11 @@ export class Lines {
     constructor() {
         this.list = byId("lines");
         this.newest = null;
+        this.lang = null;
+    }
+
+    /** What is shown is of another time: the list is built again. */
+    again() {
         this.lang = null;
     }
 
