@@ -5,6 +5,7 @@
 
 mod accessible;
 mod browser;
+mod first;
 mod lessons;
 mod many;
 mod pictures;
