@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // Tests read clocks and files, and end where they fail.
 
 mod accessible;
+mod beside;
 mod browser;
 mod first;
 mod lessons;

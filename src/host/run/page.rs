@@ -169,8 +169,8 @@ impl Front {
                 return reply.reply(Err(Denied::refused(why)));
             }
             Deed::Name(name) => {
-                self.options.name = Some(name.clone());
-                Command::Name(name)
+                self.rename(name, life);
+                return reply.reply(done());
             }
             Deed::Lab(..) if !self.options.lab => {
                 let why = "this node takes no part in lessons; start it with --lab";

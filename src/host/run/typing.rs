@@ -138,6 +138,16 @@ impl Front {
         });
     }
 
+    /// The user is called this from now on, wherever that was said.
+    pub(super) fn rename(&mut self, name: String, life: &Life) {
+        // A later life of this process, after a rollback, keeps it.
+        self.options.name = Some(name.clone());
+        self.view.call(&name);
+        let line = say!(self.view.voice(), "nick", name = visible::name(&name));
+        self.view.answer(&[line]);
+        life.command(Command::Name(name));
+    }
+
     fn slash(&mut self, slash: Slash, life: &Life) {
         match slash {
             Slash::Help(which) => self.view.answer(&help_lines(which, self.view.voice())),
@@ -149,14 +159,7 @@ impl Front {
                 let line = say!(self.view.voice(), "rooms", rooms = rooms);
                 self.view.answer(&[line]);
             }
-            Slash::Nick(name) => {
-                // A later life of this process, after a rollback, keeps it.
-                self.options.name = Some(name.clone());
-                self.view.call(&name);
-                let line = say!(self.view.voice(), "nick", name = visible::name(&name));
-                self.view.answer(&[line]);
-                life.command(Command::Name(name));
-            }
+            Slash::Nick(name) => self.rename(name, life),
             Slash::Who => self.question(Question::Who, life),
             Slash::Whois(whom) => self.question(Question::Whois(whom), life),
             Slash::Me(text) => self.say_marked(Marked::Action(&text), life),
