@@ -166,13 +166,15 @@ fn the_split(page: &Browser, half: usize) {
 
 /// Played as fast as it goes; the same is shown as where the slider leads.
 fn played_to_the_end(page: &Browser, events: &[Value]) {
-    choose(page, "replay-speed", "100");
+    // Slowly, so that it can be seen to play; then fast.
+    choose(page, "replay-speed", "0.1");
     page.js("document.activeElement.blur()");
     page.press(&[" "]);
     page.wait(
         "it plays",
         "document.getElementById('replay-play').innerText === 'Pause'",
     );
+    choose(page, "replay-speed", "100");
     at(page, events.len());
     page.wait(
         "it stops at the end",

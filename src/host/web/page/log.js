@@ -13,8 +13,10 @@ import { clock, count, day, say } from "./words.js";
 export const ROWS_AT_MOST = 300;
 /** Rows at the end of a room that one is reading live. */
 const ROWS_LIVE = 120;
+/** Rows that are built in one drawing at the end of a room; the next ones come with the next picture. */
+const ROWS_A_DRAWING = 40;
 /** How far a window moves when its edge is near. */
-const ROWS_STEP = 140;
+const ROWS_STEP = 70;
 /** How near the edge must be, in pixels. */
 const NEAR = 600;
 /** Longer texts are folded; a click on the message shows all of it. */
@@ -65,8 +67,7 @@ export class Log {
         const list = this.room.list;
         const window = this.window(list);
         const anchor = this.stuck ? null : this.anchor();
-        const wanted = this.wanted(list, window);
-        this.place(wanted);
+        this.place(this.some(this.wanted(list, window)));
         this.moving = false;
         if (this.stuck) this.bottom();
         else this.restore(anchor);
@@ -88,6 +89,15 @@ export class Log {
         const to = Math.min(list.length, from + ROWS_AT_MOST - 20);
         this.first = list[from] ?? null;
         return { from, to };
+    }
+
+    // At the end of a room the newest rows come first: many at once would keep a key press waiting. The others follow.
+    some(wanted) {
+        if (!this.stuck) return wanted;
+        let made = 0;
+        const from = wanted.findLastIndex(([key]) => !this.rows.has(key) && (made += 1) > ROWS_A_DRAWING);
+        if (from >= 0) this.page.drawChat();
+        return wanted.slice(from + 1);
     }
 
     // The rows that should be there, in order: keys and how to make them.
