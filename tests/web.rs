@@ -586,6 +586,41 @@ fn a_rollback_keeps_the_page() {
 }
 
 #[test]
+fn who_asks_for_a_rollback_in_a_lesson_is_told_what_becomes_of_it() {
+    let group = Group::new();
+    let mut asker = group.start(2121, &["--web", "--lab"]);
+    let mut asked = group.start(2122, &["--lab"]);
+    let page = asker.page();
+    asker.wait_ring(&[2121, 2122]);
+    asked.wait_ring(&[2121, 2122]);
+    let ask = |number: u64| {
+        let lab = json!({ "on": 2122, "what": "rollback", "number": number });
+        let answer = page.post("/api/do", &json!({ "what": "lab", "lab": lab }));
+        assert_eq!(answer.status, 200, "{}", answer.json());
+    };
+    let mut events = page.events(None);
+    ask(999);
+    let lab = |number: u64, event: &Value| event["type"] == "lab" && event["number"] == number;
+    events.wait_for("wish", |event| lab(999, event) && event["state"] == "asked");
+    let refused = events.wait_for("answer", |event| lab(999, event));
+    assert_eq!(refused["state"], "refused", "{refused}");
+    assert_eq!(refused["why"], "no_checkpoint");
+    assert_eq!(refused["reason"], "there is no such checkpoint");
+    assert_eq!((&refused["by"], &refused["on"]), (&json!(2121), &json!(2122)));
+    // The node itself goes on as it was, and the next one is done.
+    let lab_checkpoint = json!({ "on": 2122, "what": "checkpoint" });
+    page.post("/api/do", &json!({ "what": "lab", "lab": lab_checkpoint }));
+    asked.wait_for("checkpoint", |event| event["type"] == "checkpointed");
+    let stories = |node: &Node| node.events.iter().filter(|event| event["type"] == "story").count();
+    assert_eq!(stories(&asked), 1);
+    ask(0);
+    let begins = events.wait_for("answer", |event| lab(0, event) && event["state"] != "asked");
+    assert_eq!(begins["state"], "begins", "{begins}");
+    asked.wait_for("its next life", |event| event["type"] == "story");
+    assert_eq!(stories(&asked), 2);
+}
+
+#[test]
 fn a_damaged_file_is_replaced_and_a_taken_port_is_left() {
     let group = Group::new();
     let mut node = start(&group, 2116);

@@ -250,7 +250,8 @@ fn lab(object: Object, lab: &Lab) -> Object {
     let object = object.number("by", lab.by.0).number("on", lab.on.0);
     let object = object
         .text("state", state)
-        .maybe_text("reason", lab.state.refusal());
+        .maybe_text("reason", lab.state.refusal())
+        .maybe_text("why", lab.state.why());
     let what = |name| object.text("what", name);
     match &lab.deed {
         Deed::Pause { for_ms, holding } => what("pause").number("for_ms", *for_ms).flag("holding", *holding),

@@ -80,7 +80,7 @@ pub enum LabState {
     NoCheckpoint,
     /// (6) The node does not do it: it cannot do without hearing itself.
     CutFromItself,
-    /// (7) It went wrong: a second process could not be started, or was not refused.
+    /// (7) It went wrong: a second process could not be started, or was not refused; or the checkpoint cannot be read.
     WentWrong,
 }
 
@@ -109,6 +109,18 @@ impl LabState {
             LabState::NoCheckpoint => Some("there is no such checkpoint"),
             LabState::CutFromItself => Some("it always hears itself"),
             LabState::WentWrong => Some("it went wrong"),
+        }
+    }
+
+    /// The same as programs read it.
+    pub fn why(self) -> Option<&'static str> {
+        match self {
+            LabState::Asked | LabState::Begins | LabState::Ends => None,
+            LabState::NobodyRestarts => Some("nobody_restarts"),
+            LabState::Alone => Some("alone"),
+            LabState::NoCheckpoint => Some("no_checkpoint"),
+            LabState::CutFromItself => Some("cut_from_itself"),
+            LabState::WentWrong => Some("went_wrong"),
         }
     }
 

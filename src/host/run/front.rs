@@ -68,10 +68,10 @@ pub(super) enum Answer {
     Found(String, Vec<Record>),
     /// The message that gave a room its topic.
     Topic(String, Option<Record>),
-    /// The checkpoint to go back to is there and will be kept, and this is what it discards.
-    Rollback(Preview),
-    /// A second node under the own id has ended.
-    Twin(Lab, LabState),
+    /// The checkpoint to go back to is there and will be kept, and this is what it discards; for a lesson, perhaps.
+    Rollback(Preview, Option<Lab>),
+    /// What became of a lesson's deed.
+    Lesson(Lab, LabState),
     /// It cannot be answered: why.
     Failed(String),
 }
@@ -400,14 +400,17 @@ impl Front {
                 }
             },
             Answer::Failed(reason) => self.view.alarm(&visible::line(&reason)),
-            Answer::Rollback(preview) if !self.is_leaving() => {
+            Answer::Rollback(preview, lesson) if !self.is_leaving() => {
+                if let Some(lab) = lesson {
+                    super::lab::told_before_leaving(&lab, LabState::Begins, life);
+                }
                 let text = restoring::sentence(&preview, self.options.recover, self.view.voice());
                 self.view.answer(&[text]);
                 self.next = Next::Rollback(preview.number);
                 self.leave(life);
             }
-            Answer::Rollback(_) => {}
-            Answer::Twin(lab, state) => super::lab::told(&lab, state, life),
+            Answer::Rollback(..) => {}
+            Answer::Lesson(lab, state) => super::lab::told(&lab, state, life),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::words::Time;
 
 use super::front::{Answer, Front};
 use super::life::Life;
+use super::page::Wisher;
 
 /// From the news that a node crashes to its crash, in microseconds: what was told is printed meanwhile.
 const LAST_WORDS_US: u64 = 100_000;
@@ -57,8 +58,8 @@ impl Front {
                 }
             }
             Deed::Rollback { number } => {
-                told(lab, LabState::Begins, life);
-                self.rollback((*number > 0).then_some(*number), None, life);
+                let number = (*number > 0).then_some(*number);
+                self.rollback(number, Wisher::Lesson(lab.clone()), life);
             }
             Deed::Say { text } => {
                 self.say(DEFAULT_ROOM.to_string(), text.clone(), life);
@@ -118,7 +119,7 @@ fn watch_twin(options: &NodeOptions, lab: Lab, answer: &Sender<Answer>) {
         LabState::WentWrong
     };
     // When full, the user has asked for so much that this one is not missed.
-    answer.try_send(Answer::Twin(lab, state)).unwrap_or_default();
+    answer.try_send(Answer::Lesson(lab, state)).unwrap_or_default();
 }
 
 fn is_twin_refused(options: &NodeOptions) -> std::io::Result<bool> {
@@ -155,6 +156,15 @@ fn is_twin_refused(options: &NodeOptions) -> std::io::Result<bool> {
 
 /// Tells everybody how far a deed is.
 pub(super) fn told(lab: &Lab, state: LabState, life: &Life) {
+    life.command(news(lab, state));
+}
+
+/// The same, ahead of the wish to leave that follows.
+pub(super) fn told_before_leaving(lab: &Lab, state: LabState, life: &Life) {
+    life.urge(news(lab, state));
+}
+
+fn news(lab: &Lab, state: LabState) -> Command {
     let (by, deed) = (lab.by, lab.deed.clone());
-    life.command(Command::LabTold { by, state, deed });
+    Command::LabTold { by, state, deed }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::host::cli::is_sane_name;
 use crate::host::clock;
-use crate::host::disk::{Disk, preview_restore};
+use crate::host::disk::{Disk, DiskError, Preview, preview_restore};
 use crate::host::events::object::{Object, list};
 use crate::host::events::{self, Mark};
 use crate::host::files::FileError;
@@ -18,6 +18,7 @@ use crate::host::web::asks::{Ask, Asked, Deed, Replier, Reply, Say, Wanted};
 use crate::node::face::{Command, Notice};
 use crate::replica::Record;
 use crate::replica::content::{Content, NAME_BYTES_MAX};
+use crate::wire::{Lab, LabState};
 use crate::words::{MessageId, NodeId};
 
 use super::front::{Answer, Front};
@@ -42,6 +43,16 @@ pub struct Waiting {
     traces: VecDeque<Option<Replier>>,
     /// Lines of the page so far.
     lines: u64,
+}
+
+/// Who wishes to go back to a checkpoint.
+pub(super) enum Wisher {
+    /// Whoever types.
+    User,
+    /// The page, which is answered.
+    Page(Replier),
+    /// A member, for a lesson: everybody is told.
+    Lesson(Lab),
 }
 
 impl Waiting {
@@ -158,7 +169,7 @@ impl Front {
 
     fn do_for_page(&mut self, deed: Deed, reply: Replier, life: &Life) {
         let command = match deed {
-            Deed::Rollback(number) => return self.rollback(number, Some(reply), life),
+            Deed::Rollback(number) => return self.rollback(number, Wisher::Page(reply), life),
             Deed::Quit => {
                 reply.reply(done());
                 return self.leave(life);
@@ -228,29 +239,54 @@ impl Front {
     }
 
     /// Finds out what going back would discard, and sees to it that the checkpoint is still there after this
-    /// life's last one was written. The answer makes the node leave.
-    pub(super) fn rollback(&mut self, number: Option<u64>, page: Option<Replier>, life: &Life) {
+    /// life's last one was written. The answer makes the node leave, or tells who wished for it why not.
+    pub(super) fn rollback(&mut self, number: Option<u64>, wisher: Wisher, life: &Life) {
         let answer = self.answer.clone();
         let (data_dir, id) = (self.options.data_dir.clone(), self.options.id);
         life.ask(Box::new(move |disk| {
             let kept = disk.keep_checkpoint(number);
             let preview = kept.and_then(|number| preview_restore(&data_dir, id, number));
-            if let Some(page) = page {
-                page.reply(match &preview {
-                    Ok(preview) => Ok(Object::new()
-                        .number("number", preview.number)
-                        .number("held", preview.held)
-                        .number("discards", preview.discards)
-                        .end()),
-                    Err(error) => Err(Denied::refused(error.to_string())),
-                });
-            }
-            let told = match preview {
-                Ok(preview) => Answer::Rollback(preview),
-                Err(error) => Answer::Failed(error.to_string()),
+            let lesson = match wisher {
+                Wisher::User => None,
+                Wisher::Page(page) => {
+                    page.reply(previewed(&preview));
+                    None
+                }
+                Wisher::Lesson(lab) => Some(lab),
             };
-            answer.try_send(told).unwrap_or_default();
+            let tell = |told| answer.try_send(told).unwrap_or_default();
+            match preview {
+                Ok(preview) => tell(Answer::Rollback(preview, lesson)),
+                Err(error) => {
+                    // Everybody is told that it is not done; which checkpoints there are is for who sits here.
+                    if let Some(lab) = lesson {
+                        tell(Answer::Lesson(lab, no_rollback(&error)));
+                    }
+                    tell(Answer::Failed(error.to_string()));
+                }
+            }
         }));
+    }
+}
+
+/// What going back would discard, or why it cannot be, for the page.
+fn previewed(preview: &Result<Preview, DiskError>) -> Reply {
+    match preview {
+        Ok(preview) => Ok(Object::new()
+            .number("number", preview.number)
+            .number("held", preview.held)
+            .number("discards", preview.discards)
+            .end()),
+        Err(error) => Err(Denied::refused(error.to_string())),
+    }
+}
+
+/// Why there is no going back, for a lesson.
+fn no_rollback(error: &DiskError) -> LabState {
+    match error {
+        DiskError::NoSuchCheckpoint { .. } => LabState::NoCheckpoint,
+        DiskError::Taken { .. } | DiskError::File(_) => LabState::WentWrong,
+        DiskError::Foreign { .. } | DiskError::BadCheckpoint { .. } => LabState::WentWrong,
     }
 }
 

@@ -26,6 +26,7 @@ use crate::replica::content::{Content, DEFAULT_ROOM};
 
 use super::front::{Answer, Front};
 use super::life::Life;
+use super::page::Wisher;
 
 /// Messages that `/history` shows without a number: a screen.
 const HISTORY: usize = 20;
@@ -189,7 +190,7 @@ impl Front {
                 self.view.expect_checkpoint();
                 life.command(Command::Checkpoint);
             }
-            Slash::Rollback(number) => self.rollback(number, None, life),
+            Slash::Rollback(number) => self.rollback(number, Wisher::User, life),
             Slash::Reconcile => life.command(Command::Reconcile),
             Slash::Rekey => self.rekey(life),
         }

@@ -356,7 +356,10 @@ pub fn lab(lab: &Lab, voice: Voice) -> String {
     let deed = deed(&lab.deed, voice);
     let (by, on) = (lab.by.to_string(), lab.on.to_string());
     match (lab.state, lab.state.refusal()) {
-        (_, Some(why)) => say!(voice, "lab-refused", on = on, deed = deed, by = by, why = why),
+        (_, Some(why)) => {
+            let why = voice.reason(why);
+            say!(voice, "lab-refused", on = on, deed = deed, by = by, why = why)
+        }
         (LabState::Begins, _) => say!(voice, "lab-begins", on = on, deed = deed, by = by),
         (LabState::Ends, _) => say!(voice, "lab-ends", on = on, deed = deed, by = by),
         (_, None) => say!(voice, "lab-asked", by = by, on = on, deed = deed),

@@ -122,6 +122,11 @@ reason-no-key = this node was started without a key; start it again with --key-f
 reason-interface-down = interface { $interface } does not send to the group: { $why }; others are unreachable until it works again
 reason-interface-up = interface { $interface } sends to the group again
 reason-slow-output = { $count } messages and events were not shown, because the output did not keep up; the messages are in the replica
+reason-nobody-restarts = nobody would start this node again
+reason-alone = it is alone in its ring, and no token comes
+reason-no-checkpoint = there is no such checkpoint
+reason-cut-from-itself = it always hears itself
+reason-went-wrong = it went wrong
 
 ## /ring
 ring-none = no ring yet: { $phase }

@@ -121,6 +121,11 @@ reason-no-key = este nodo empezó sin clave; empieza otra vez con --key-file
 reason-interface-down = la interfaz { $interface } no envía al grupo: { $why }; los demás están fuera de alcance hasta que vuelva a funcionar
 reason-interface-up = la interfaz { $interface } envía al grupo otra vez
 reason-slow-output = { $count } mensajes y eventos no se mostraron, porque la salida no daba abasto; los mensajes están en la réplica
+reason-nobody-restarts = nadie iniciaría este nodo de nuevo
+reason-alone = está solo en su anillo, y no llega ningún testigo
+reason-no-checkpoint = no existe ese checkpoint
+reason-cut-from-itself = siempre se oye a sí mismo
+reason-went-wrong = salió mal
 
 ## /anillo
 ring-none = ningún anillo todavía: { $phase }

@@ -44,7 +44,7 @@ const VARIABLES: [&str; 3] = ["LC_ALL", "LC_MESSAGES", "LANG"];
 const PLAIN: &str = "plain";
 
 /// Sentences that the core says in English, with their values in the order of the English sentence.
-const REASONS: [(&str, &[&str]); 17] = [
+const REASONS: [(&str, &[&str]); 22] = [
     ("reason-silent", &["who", "ms", "limit"]),
     ("reason-closed", &["who", "ms"]),
     ("reason-suspended", &[]),
@@ -62,6 +62,11 @@ const REASONS: [(&str, &[&str]); 17] = [
     ("reason-interface-down", &["interface", "why"]),
     ("reason-interface-up", &["interface"]),
     ("reason-slow-output", &["count"]),
+    ("reason-nobody-restarts", &[]),
+    ("reason-alone", &[]),
+    ("reason-no-checkpoint", &[]),
+    ("reason-cut-from-itself", &[]),
+    ("reason-went-wrong", &[]),
 ];
 
 /// Says a sentence of the catalog: `say!(voice, "nick", name = value)`.

@@ -121,6 +121,11 @@ reason-no-key = este nó começou sem chave; comece de novo com --key-file
 reason-interface-down = a interface { $interface } não envia ao grupo: { $why }; os outros ficam fora de alcance até que volte a funcionar
 reason-interface-up = a interface { $interface } envia ao grupo de novo
 reason-slow-output = { $count } mensagens e eventos não foram mostrados, porque a saída não acompanhou; as mensagens estão na réplica
+reason-nobody-restarts = ninguém iniciaria este nó de novo
+reason-alone = está sozinho no anel, e nenhuma ficha vem
+reason-no-checkpoint = não existe esse checkpoint
+reason-cut-from-itself = ele sempre ouve a si mesmo
+reason-went-wrong = deu errado
 
 ## /roda
 ring-none = nenhum anel ainda: { $phase }

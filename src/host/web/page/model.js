@@ -427,7 +427,7 @@ const TAKE = {
         const key = `${event.what} ${event.on}`;
         if (event.state === "begins" || event.state === "asked") state.lab.set(key, event);
         else state.lab.delete(key);
-        tell(state, event, `lab.${event.state}`, { what: event.what, node: event.on, by: event.by, reason: event.reason ?? "" });
+        tell(state, event, `lab.${event.state}`, { what: event.what, node: event.on, by: event.by, reason: event.reason ?? "", why: event.why ?? "" });
         touch(state, "ring");
     },
 

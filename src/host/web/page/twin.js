@@ -117,5 +117,6 @@ export function sentence(line) {
     for (const [name, value] of Object.entries(facts)) if (typeof value === "string") facts[name] = visible(value);
     if (facts.ring) facts.ring = shortRing(facts.ring);
     if (line.key.startsWith("lab.") && has(`lab.what.${facts.what}`)) facts.what = say(`lab.what.${facts.what}`);
+    if (line.key === "lab.refused" && has(`lab.why.${facts.why}`)) facts.reason = say(`lab.why.${facts.why}`);
     return say(line.key, facts);
 }
