@@ -157,6 +157,8 @@ for (const [code, { words: other }] of Object.entries(words.LANGUAGES)) {
     for (const key of Object.keys(english)) {
         if (!(key in other)) continue;
         same(`${code} ${key}`, names(other[key]), names(english[key]));
+        const said = JSON.stringify(other[key]).replace(/\{\w+\}/g, "");
+        if (code !== "en" && /\btoken\b/i.test(said)) failed.push(`${code} ${key} has a word of its own for the token`);
         if (typeof other[key] !== "string") same(`${code} ${key} has its forms`, Object.keys(other[key]).sort(), ["one", "other"]);
     }
 }
