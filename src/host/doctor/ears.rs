@@ -7,9 +7,9 @@ use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use mio::net::UdpSocket;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::facts::{Asking, Place};
+use crate::host::net::sockets::{send_by, share, udp};
 
 /// What a socket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +84,6 @@ pub fn named(own: Ipv4Addr, peer: SocketAddrV4) -> io::Result<UdpSocket> {
 fn hears_group(group: SocketAddrV4, own: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = udp()?;
     share(&socket)?;
-    #[cfg(target_os = "linux")]
-    socket.set_multicast_all_v4(false)?;
     socket.bind(&group.into())?;
     socket.join_multicast_v4(group.ip(), &own)?;
     Ok(UdpSocket::from_std(socket.into()))
@@ -94,9 +92,7 @@ fn hears_group(group: SocketAddrV4, own: Ipv4Addr) -> io::Result<UdpSocket> {
 /// As a node's own socket for all that it sends, and for broadcasts besides.
 fn voice(own: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = udp()?;
-    socket.set_multicast_if_v4(&own)?;
-    socket.set_multicast_ttl_v4(1)?;
-    socket.set_multicast_loop_v4(true)?;
+    send_by(&socket, own)?;
     socket.set_broadcast(true)?;
     socket.bind(&SocketAddrV4::new(own, 0).into())?;
     Ok(UdpSocket::from_std(socket.into()))
@@ -109,18 +105,4 @@ fn bound(address: SocketAddrV4, shared: bool) -> io::Result<UdpSocket> {
     }
     socket.bind(&address.into())?;
     Ok(UdpSocket::from_std(socket.into()))
-}
-
-fn udp() -> io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
-/// Nodes of this machine have the same address and port.
-fn share(socket: &Socket) -> io::Result<()> {
-    socket.set_reuse_address(true)?;
-    #[cfg(not(target_os = "linux"))]
-    socket.set_reuse_port(true)?;
-    Ok(())
 }

@@ -12,7 +12,7 @@ pub mod group;
 pub mod interface;
 pub mod network;
 mod segments;
-mod sockets;
+pub(in crate::host) mod sockets;
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,7 +1,7 @@
 //! Makes the sockets and sets their options.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -89,10 +89,7 @@ pub fn unicast(interface: &Interface) -> Result<(UdpSocket, SocketAddr), NetErro
     let open = || {
         let socket = udp()?;
         enlarge(&socket)?;
-        socket.set_multicast_if_v4(&interface.address)?;
-        socket.set_multicast_ttl_v4(MULTICAST_TTL)?;
-        // Other nodes of this machine must hear it.
-        socket.set_multicast_loop_v4(true)?;
+        send_by(&socket, interface.address)?;
         closed::watch(&socket)?;
         socket.bind(&SocketAddr::V4(address).into())?;
         let socket = UdpSocket::from(socket);
@@ -120,14 +117,23 @@ pub fn listener(interface: &Interface) -> Result<(TcpListener, u16), NetError> {
     open().map_err(|error| NetError::NoSocket { what, address, error })
 }
 
-fn udp() -> io::Result<Socket> {
+/// A socket for datagrams, that never waits.
+pub fn udp() -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
+/// Lets multicasts leave by the interface of this address, and stay on its network.
+pub fn send_by(socket: &Socket, own: Ipv4Addr) -> io::Result<()> {
+    socket.set_multicast_if_v4(&own)?;
+    socket.set_multicast_ttl_v4(MULTICAST_TTL)?;
+    // Other nodes of this machine must hear it.
+    socket.set_multicast_loop_v4(true)
+}
+
 /// Lets several nodes of this machine have the same multicast port.
-fn share(socket: &Socket) -> io::Result<()> {
+pub fn share(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)?;
     // Linux gives a multicast datagram to all that share an address; elsewhere it takes this option too.
     #[cfg(not(target_os = "linux"))]
