@@ -264,7 +264,21 @@ pub fn steps() -> Vec<(Time, Step)> {
 
 /// Every notice at least once.
 pub fn notices() -> Vec<Notice> {
-    let mut all = vec![
+    let details = details().into_iter().map(Notice::Detail);
+    let statuses = whys()
+        .into_iter()
+        .map(|why| Notice::Status(Box::new(status(why))));
+    let told = [of_lines(), of_the_ring(), of_files(), of_traces(), of_others()];
+    told.into_iter()
+        .flatten()
+        .chain(details)
+        .chain(statuses)
+        .collect()
+}
+
+/// What becomes of lines.
+fn of_lines() -> Vec<Notice> {
+    vec![
         Notice::Pending {
             id: id(3, 17),
             tag: Some(5),
@@ -294,6 +308,12 @@ pub fn notices() -> Vec<Notice> {
             from: position(5, 44),
             to: position(4, 42),
         }),
+    ]
+}
+
+/// What the ring does.
+fn of_the_ring() -> Vec<Notice> {
+    vec![
         request(),
         grant(812),
         pass(813, 1),
@@ -305,6 +325,13 @@ pub fn notices() -> Vec<Notice> {
             ring: position(3, 1).ring,
         },
         Notice::Woke { away_us: 3_000_000 },
+        Notice::Standing(Box::new(status(Why::Nothing))),
+    ]
+}
+
+/// What becomes of messages and files.
+fn of_files() -> Vec<Notice> {
+    vec![
         Notice::CatchingUp {
             peer: NodeId(1),
             done: 120,
@@ -325,10 +352,15 @@ pub fn notices() -> Vec<Notice> {
             id: id(3, 17),
             position: position(4, 42),
         },
-        Notice::Standing(Box::new(status(Why::Nothing))),
         Notice::Reconciled { records: 42 },
         Notice::DiskFull("No space left on device".into()),
         Notice::DiskRoom,
+    ]
+}
+
+/// Lives of messages.
+fn of_traces() -> Vec<Notice> {
+    vec![
         Notice::Trace {
             position: Some(position(4, 42)),
             steps: steps(),
@@ -337,6 +369,12 @@ pub fn notices() -> Vec<Notice> {
             position: None,
             steps: vec![],
         },
+    ]
+}
+
+/// Keys, strangers, lessons, and what needs attention.
+fn of_others() -> Vec<Notice> {
+    vec![
         Notice::Rekeyed(vec!["0badc0de".into(), "12345678".into()]),
         Notice::Stranger(Stranger {
             from: Ipv4Addr::LOCALHOST,
@@ -355,12 +393,5 @@ pub fn notices() -> Vec<Notice> {
             },
         })),
         Notice::Warning("the clock went back".into()),
-    ];
-    all.extend(details().into_iter().map(Notice::Detail));
-    all.extend(
-        whys()
-            .into_iter()
-            .map(|why| Notice::Status(Box::new(status(why)))),
-    );
-    all
+    ]
 }
