@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::browser::{Browser, Driver};
 use crate::pictures::leave;
-use crate::stage::{ordered, serve};
+use crate::stage::{circle, ordered};
 use crate::support::Group;
 
 /// The checker of WCAG's rules, as it comes from its makers (axe-core 4.14.1).
@@ -24,9 +24,7 @@ pub fn found(page: &Browser) -> Value {
 #[test]
 fn nothing_serious_is_wrong_for_those_who_see_little_or_nothing() {
     let group = Group::new();
-    let ana = serve(&group, 1, "ana", &[]);
-    let mut bia = group.start(2, &["--name", "bia"]);
-    bia.wait_ring(&[1, 2]);
+    let (ana, [mut bia]) = circle(&group, &[], ["bia"]);
     let driver = Driver::start();
     let page = driver.browser("en-US");
     page.visit(&ana, 2);
@@ -95,10 +93,8 @@ fn the_tree_says_it_all(page: &Browser) {
 #[test]
 fn texts_of_others_are_only_texts() {
     let group = Group::new();
-    let ana = serve(&group, 1, "ana", &[]);
     let evil = "<img src=x onerror=document.title='broken'>";
-    let mut bia = group.start(2, &["--name", evil]);
-    bia.wait_ring(&[1, 2]);
+    let (ana, [mut bia]) = circle(&group, &[], [evil]);
     let driver = Driver::start();
     let page = driver.browser("en-US");
     page.visit(&ana, 2);

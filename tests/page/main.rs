@@ -20,7 +20,7 @@ mod watched;
 
 use browser::{Browser, DOWN, Driver, ENTER, ESCAPE, SHIFT, TAB, UP};
 use serde_json::json;
-use stage::{log, ordered, serve, times};
+use stage::{circle, log, ordered, serve, times};
 use support::Group;
 
 /// Checks of the page's own parts, as a function's body.
@@ -192,9 +192,7 @@ fn languages(page: &Browser) {
 #[test]
 fn a_page_whose_node_is_killed_says_so_and_goes_on() {
     let group = Group::new();
-    let mut ana = serve(&group, 1, "ana", &["--checkpoint-every", "60s"]);
-    let mut bia = group.start(2, &["--name", "bia"]);
-    bia.wait_ring(&[1, 2]);
+    let (mut ana, [mut bia]) = circle(&group, &["--checkpoint-every", "60s"], ["bia"]);
     let driver = Driver::start();
     let page = driver.browser("en-US");
     page.visit(&ana, 2);

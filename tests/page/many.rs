@@ -7,7 +7,7 @@ use crossbeam_channel::unbounded;
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, Driver};
-use crate::stage::serve;
+use crate::stage::circle;
 use crate::support::{Group, Node};
 
 /// Messages before the page is opened.
@@ -44,9 +44,7 @@ fn heap(page: &Browser) -> u64 {
 #[test]
 fn many_messages_cost_the_page_little() {
     let group = Group::new();
-    let ana = serve(&group, 1, "ana", &[]);
-    let mut bia = group.start(2, &["--name", "bia"]);
-    bia.wait_ring(&[1, 2]);
+    let (ana, [mut bia]) = circle(&group, &[], ["bia"]);
     let lines: String = (0..HISTORY).map(|line| format!("old {line}\n")).collect();
     bia.write(lines.as_bytes());
     let last = format!("old {}", HISTORY - 1);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::browser::{Browser, Driver};
-use crate::stage::{ordered, serve};
+use crate::stage::{circle, ordered};
 use crate::support::{Group, Node};
 
 /// Leaves a picture, if `RODA_PICTURES` names a folder for it.
@@ -20,12 +20,7 @@ pub fn leave(page: &Browser, name: &str) {
 #[ignore = "a picture is made when it is asked for, with tools/page/picture"]
 fn a_picture_for_the_readme() {
     let group = Group::new();
-    let ana = serve(&group, 1, "ana", &["--checkpoint-every", "3s"]);
-    let mut bia = group.start(2, &["--name", "bia"]);
-    let mut cae = group.start(3, &["--name", "caê"]);
-    for node in [&mut bia, &mut cae] {
-        node.wait_ring(&[1, 2, 3]);
-    }
+    let (ana, [mut bia, mut cae]) = circle(&group, &["--checkpoint-every", "3s"], ["bia", "caê"]);
     let driver = Driver::start();
     let page = driver.browser("en-US");
     page.visit(&ana, 3);

@@ -38,6 +38,21 @@ pub fn serve(group: &Group, id: u16, name: &str, words: &[&str]) -> Served {
     Served { node, link }
 }
 
+/// Ana with a page, and others without one, in one ring.
+pub fn circle<const N: usize>(group: &Group, words: &[&str], others: [&str; N]) -> (Served, [Node; N]) {
+    let ana = serve(group, 1, "ana", words);
+    let ids: Vec<u16> = (1..=1 + N as u16).collect();
+    let mut names = others.iter().zip(&ids[1..]);
+    let mut others = others.map(|_| {
+        let (name, id) = names.next().unwrap();
+        group.start(*id, &["--name", name])
+    });
+    others.iter_mut().for_each(|node| {
+        node.wait_ring(&ids);
+    });
+    (ana, others)
+}
+
 /// The port and the token that a node keeps.
 fn stored(group: &Group, id: u16) -> Option<(u64, String)> {
     let path = group.checkpoints(id).join("web.json");

@@ -1,18 +1,13 @@
 //! The ring as the page shows it: the holder, a kill, the new ring, a rollback.
 
 use crate::browser::Driver;
-use crate::stage::{ordered, serve};
+use crate::stage::{circle, ordered, serve};
 use crate::support::Group;
 
 #[test]
 fn the_ring_view_shows_what_happens_to_the_ring() {
     let group = Group::new();
-    let mut ana = serve(&group, 1, "ana", &["--checkpoint-every", "60s"]);
-    let mut bia = group.start(2, &["--name", "bia"]);
-    let mut cae = group.start(3, &["--name", "caê"]);
-    for node in [&mut bia, &mut cae] {
-        node.wait_ring(&[1, 2, 3]);
-    }
+    let (mut ana, [mut bia, mut cae]) = circle(&group, &["--checkpoint-every", "60s"], ["bia", "caê"]);
     let driver = Driver::start();
     let page = driver.browser("en-US");
     page.visit(&ana, 3);
