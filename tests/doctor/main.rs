@@ -49,6 +49,13 @@ fn nothing() {
         "{}",
         said.evidence()
     );
+    let said = lab.doctor(&["--peer", "10.77.0.99"]);
+    named("no machine that --peer names", &said, "alone");
+    assert!(
+        said.evidence().contains("no machine has this address"),
+        "{}",
+        said.evidence()
+    );
     let _node = lab.node(2, &[]);
     let said = lab.doctor(&["--id", "1"]);
     named("nothing, and a node on another machine", &said, "well");
@@ -226,6 +233,24 @@ fn firewall_in_by_nft() {
         "nft lets in nothing that was not asked for",
         &lab.doctor(&[]),
         "firewall_in",
+    );
+}
+
+#[test]
+fn firewall_in_for_unicasts_to_oneself() {
+    let Some(lab) = lab(1) else { return };
+    lab.at(1, "iptables -A INPUT -i lo -p udp -j DROP");
+    let said = lab.doctor(&[]);
+    named(
+        "iptables drops datagrams of this machine to itself",
+        &said,
+        "firewall_in",
+    );
+    assert!(
+        said.evidence()
+            .contains("a unicast of this machine to itself did not arrive"),
+        "{}",
+        said.evidence()
     );
 }
 
@@ -415,6 +440,28 @@ fn mtu_too_small() {
     named("an interface with an MTU of 600 here", &said, "mtu_too_small");
     assert!(
         said.evidence().contains("sends up to 572 bytes"),
+        "{}",
+        said.evidence()
+    );
+}
+
+#[test]
+fn mtu_too_small_on_the_way_here() {
+    let Some(lab) = lab(2) else { return };
+    let _node = lab.node(2, &[]);
+    lab.at(
+        1,
+        "iptables -A INPUT -p udp -m length --length 1100:65535 -j DROP",
+    );
+    let said = lab.doctor(&[]);
+    named(
+        "datagrams above 1,100 bytes are lost on the way here",
+        &said,
+        "mtu_too_small",
+    );
+    assert!(
+        said.evidence()
+            .contains("1400 bytes do not pass from there to here"),
         "{}",
         said.evidence()
     );

@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use mio::net::UdpSocket;
 
 use super::facts::{Asking, Place};
+use crate::host::net::closed;
 use crate::host::net::sockets::{send_by, share, udp};
 
 /// What a socket is for.
@@ -75,9 +76,12 @@ pub fn open(at: usize, place: &Place, group: SocketAddrV4, is_chosen: bool, aski
 
 /// A socket whose errors say whether a machine is there, and a node on it.
 pub fn named(own: Ipv4Addr, peer: SocketAddrV4) -> io::Result<UdpSocket> {
-    let socket = bound(SocketAddrV4::new(own, 0), false)?;
-    socket.connect(peer.into())?;
-    Ok(socket)
+    let socket = udp()?;
+    // Without reports only that no node is there is told, not that no machine is.
+    closed::watch(&socket)?;
+    socket.bind(&SocketAddrV4::new(own, 0).into())?;
+    socket.connect(&peer.into())?;
+    Ok(UdpSocket::from_std(socket.into()))
 }
 
 /// As a node's own socket for the group, at this place only.

@@ -3,7 +3,7 @@
 //! All places are listened to. At the place in question the group is asked three times by multicast and three times by
 //! broadcast, elsewhere twice; who turns up there is then asked by unicast for what is still missing (see [`super::probe`]).
 //! It takes 1.3 s where all is well and others are there, 3.3 s where nobody is (a ring of usual pace shows itself every two
-//! seconds), and never more than 4.6 s.
+//! seconds) and 3.7 s where a machine that the user named says nothing, and never more than 4.6 s.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -27,6 +27,9 @@ const ROUNDS_US: [u64; 3] = [0, 400_000, 1_000_000];
 const SOONEST_US: u64 = 1_300_000;
 /// How long somebody is waited for, if nobody turns up.
 const LISTEN_US: u64 = 3_300_000;
+/// How long a machine that the user named is waited for: that there is none is known after three questions for it on the
+/// network, a second each (RFC 1122, 2.3.2.1, as Linux does it).
+const NAMED_US: u64 = 3_700_000;
 /// The end, whoever has not answered.
 const END_US: u64 = 4_600_000;
 /// How often it is looked whether something is due.
@@ -151,7 +154,13 @@ impl<'a> Survey<'a> {
         let named = self.named.iter().all(|(_, word)| *word == Word::Answered);
         let somebody = self.peers.iter().any(|peer| Some(peer.place) == self.chosen);
         let settled = self.probes.iter().all(|probe| probe.is_settled);
-        settled && passed_us >= if somebody && named { SOONEST_US } else { LISTEN_US }
+        let silent = self.named.iter().any(|(_, word)| *word == Word::Silent);
+        let enough_us = match (somebody && named, silent) {
+            (true, _) => SOONEST_US,
+            (false, true) => NAMED_US,
+            (false, false) => LISTEN_US,
+        };
+        settled && passed_us >= enough_us
     }
 
     fn end(mut self, passed_us: u64) -> Found {

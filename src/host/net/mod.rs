@@ -6,7 +6,7 @@
 //! unicast socket: the source of any datagram is thereby the address where its sender can be reached, and
 //! peers learn it without being told. It also is how a node knows its own multicasts, which come back to it.
 
-mod closed;
+pub(in crate::host) mod closed;
 pub mod error;
 pub mod group;
 pub mod interface;
