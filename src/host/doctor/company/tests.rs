@@ -173,6 +173,18 @@ fn keys_versions_ids_and_clocks_are_compared() {
 }
 
 #[test]
+fn what_hides_everybody_is_told_before_what_only_troubles() {
+    let mut facts = facts();
+    let (error, free) = ("no space".to_string(), 0);
+    facts.folder.1 = Folder::Full { free, error };
+    facts.asking[1].forbidden = 1;
+    let diagnosis = judge(&facts);
+    assert_eq!(diagnosis.verdict.cause, Cause::FirewallOut);
+    let also: Vec<Cause> = diagnosis.also.iter().map(|finding| finding.cause).collect();
+    assert_eq!(also, [Cause::DiskFull]);
+}
+
+#[test]
 fn the_longest_length_that_passes_is_named() {
     let short = with(|peer| {
         peer.sizes.insert(
