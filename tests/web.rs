@@ -51,6 +51,7 @@ fn a_node_without_input_serves_its_page_until_it_is_told_to_leave() {
         "X-Content-Type-Options: nosniff",
         "Referrer-Policy: no-referrer",
         "Cross-Origin-Opener-Policy: same-origin",
+        "Cross-Origin-Resource-Policy: same-origin",
         "Content-Type: text/html; charset=utf-8",
     ] {
         assert!(files.head.contains(header), "{header} is missing: {}", files.head);
@@ -75,6 +76,12 @@ fn a_node_without_input_serves_its_page_until_it_is_told_to_leave() {
         json!(id)
     );
     assert_eq!(page.post("/api/do", &json!({ "what": "dance" })).status, 422);
+    let lesson = json!({ "what": "lab", "lab": { "on": 2101, "what": "checkpoint" } });
+    assert_eq!(
+        page.post("/api/do", &lesson).status,
+        403,
+        "it takes no part in lessons"
+    );
 
     let mut events = page.events(None);
     let asked = Instant::now();
@@ -138,7 +145,10 @@ fn who_is_not_the_page_is_refused_and_nothing_is_said() {
         403,
         "another server of this machine"
     );
-    assert_eq!(post(&format!("{host}{token}Sec-Fetch-Site: cross-site\r\n")), 403);
+    for site in ["cross-site", "same-site"] {
+        let told = format!("{host}{token}Sec-Fetch-Site: {site}\r\n");
+        assert_eq!(post(&told), 403, "{site}");
+    }
     assert_eq!(post(&format!("{host}{wrong}")), 401, "a wrong token");
     assert_eq!(post(&host), 401, "no token");
     assert_eq!(
@@ -213,8 +223,26 @@ fn a_request_that_never_ends_is_closed_in_time() {
     let group = Group::new();
     let node = start(&group, 2105);
     let page = node.page();
+    std::thread::scope(|scope| {
+        scope.spawn(|| drips(page.connect()));
+        // Also one that was heard before, and might rest for longer.
+        let mut second = page.connect();
+        let asked = format!("{}\r\n", page.head("GET", "/api/about"));
+        second.write_all(asked.as_bytes()).unwrap();
+        assert_eq!(read_answer(&mut BufReader::new(&second)).unwrap().status, 200);
+        drips(second);
+    });
+    let mut silent = page.connect();
+    assert_eq!(
+        silent.read(&mut [0]).unwrap(),
+        0,
+        "who says nothing is closed without a word"
+    );
+}
+
+/// Sends a head byte by byte, without an end: it is refused in time.
+fn drips(mut dripping: TcpStream) {
     let begun = Instant::now();
-    let mut dripping = page.connect();
     dripping
         .set_read_timeout(Some(Duration::from_millis(200)))
         .unwrap();
@@ -239,12 +267,57 @@ fn a_request_that_never_ends_is_closed_in_time() {
         String::from_utf8_lossy(&answer)
     );
     assert!((4..10).contains(&took.as_secs()), "{took:?}");
-    let mut silent = page.connect();
+}
+
+#[test]
+fn who_has_shown_the_token_is_given_up_last() {
+    let group = Group::new();
+    let node = start(&group, 2123);
+    let page = node.page();
+    let own = page.connect();
+    let about = || {
+        let asked = format!("{}\r\n", page.head("GET", "/api/about"));
+        (&own).write_all(asked.as_bytes()).unwrap();
+        read_answer(&mut BufReader::new(&own)).map(|answer| answer.status)
+    };
+    assert_eq!(about(), Some(200));
+    // They rest for a shorter time, and make room for each other all the same.
+    let _idle: Vec<TcpStream> = (0..200).map(|_| page.connect()).collect();
     assert_eq!(
-        silent.read(&mut [0]).unwrap(),
-        0,
-        "who says nothing is closed without a word"
+        page.get("/api/about").status,
+        200,
+        "all of them were let in before"
     );
+    assert_eq!(about(), Some(200));
+}
+
+#[test]
+fn who_is_busy_is_not_given_up_and_who_comes_is_told() {
+    let group = Group::new();
+    let node = start(&group, 2124);
+    let page = node.page();
+    let head = format!(
+        "{}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        page.head("POST", "/api/do")
+    );
+    let wait = |mut stream: TcpStream| {
+        stream.write_all(head.as_bytes()).unwrap();
+        let told = read_answer(&mut BufReader::new(&stream)).unwrap();
+        assert_eq!(told.status, 100, "its body is waited for");
+        stream
+    };
+    let busy: Vec<TcpStream> = (0..64).map(|_| wait(page.connect())).collect();
+    let refused = read_answer(&mut BufReader::new(page.connect())).expect("an answer");
+    assert_eq!(refused.status, 503);
+    for mut stream in busy {
+        stream.write_all(b"{}").unwrap();
+        let answer = read_answer(&mut BufReader::new(stream)).expect("nobody was given up");
+        assert_eq!(answer.status, 422, "{}", answer.json());
+    }
+    wait_until("there is room again", || {
+        page.try_post("/api/do", &json!({}))
+            .is_some_and(|answer| answer.status == 422)
+    });
 }
 
 #[test]
@@ -611,7 +684,12 @@ fn who_asks_for_a_rollback_in_a_lesson_is_told_what_becomes_of_it() {
     let lab_checkpoint = json!({ "on": 2122, "what": "checkpoint" });
     page.post("/api/do", &json!({ "what": "lab", "lab": lab_checkpoint }));
     asked.wait_for("checkpoint", |event| event["type"] == "checkpointed");
-    let stories = |node: &Node| node.events.iter().filter(|event| event["type"] == "story").count();
+    let stories = |node: &Node| {
+        node.events
+            .iter()
+            .filter(|event| event["type"] == "story")
+            .count()
+    };
     assert_eq!(stories(&asked), 1);
     ask(0);
     let begins = events.wait_for("answer", |event| lab(0, event) && event["state"] != "asked");

@@ -209,7 +209,9 @@ mod tests {
             [let_in("", None), let_in("", Some("")), let_in("", Some("x"))],
             [401; 3]
         );
-        let elsewhere = "Authorization: Bearer secret\r\nSec-Fetch-Site: cross-site\r\n";
-        assert_eq!(let_in(elsewhere, None), 403);
+        for (site, refused) in [("cross-site", 403), ("same-site", 403), ("same-origin", 0)] {
+            let from = format!("Authorization: Bearer secret\r\nSec-Fetch-Site: {site}\r\n");
+            assert_eq!(let_in(&from, None), refused, "{site}");
+        }
     }
 }
