@@ -170,6 +170,8 @@ fn two_interrupts_end_it_in_any_case() {
     bob.sees("ring of 1");
     bob.types("this cannot be ordered, so leaving takes a moment");
     bob.sees("pending");
+    bob.types("/why");
+    bob.sees("too few members: 1 here, 2 needed (--quorum 2)");
     bob.press(b"\x03");
     bob.sees("Ctrl-C once more forces");
     bob.signal(Signal::INT);
@@ -364,6 +366,23 @@ fn who_is_mentioned_hears_a_bell() {
     bob.say("end");
     eva.sees("end");
     assert!(!eva.shown.contains('\u{7}'));
+}
+
+#[test]
+fn who_wants_no_colours_gets_none() {
+    let group = Group::new();
+    let mut ana = person(&group, 1, &["--name", "ana"]);
+    let mut command = group.command(2, &["--name", "bob"]);
+    command.env("NO_COLOR", "");
+    let mut bob = Person::at_terminal(command);
+    ana.types("oi bob");
+    for one in [&mut ana, &mut bob] {
+        one.sees("ring of 2");
+        one.sees("ana·1 oi bob");
+    }
+    let coloured = |person: &Person| ["\u{1b}[1m", "\u{1b}[2m"].map(|code| person.raw.contains(code));
+    assert_eq!(coloured(&ana), [false; 2], "{:?}", ana.raw);
+    assert_eq!(coloured(&bob), [true; 2], "{:?}", bob.raw);
 }
 
 #[test]
