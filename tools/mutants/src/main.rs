@@ -11,8 +11,11 @@
 //!    stopped goes on where it was;
 //! 4. `report` prints the table, and holds the survivors against `mutants/explained.txt`: each has its reason there, and
 //!    nothing else stands there. The exit code is 0 only then.
+//!
+//! `hand` does the same with changes that were thought of, of the parts that touch the machine: see `hand`.
 
 mod find;
+mod hand;
 mod report;
 mod tests;
 mod tree;
@@ -22,12 +25,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: mutants [run | build | report | list] [options], in roda's folder
+usage: mutants [run | build | report | list | hand | hand-build] [options], in roda's folder
 
   run     builds the copy, tests every mutant that has no outcome yet, and reports
   build   builds the copy only
   report  the table of the outcomes so far
   list    every mutant by its name
+  hand    the changes of mutants/by_hand.txt, each with the tests that must notice it; --only chooses by name
+  hand-build  builds these only
 
   --only TEXT     mutants whose name contains the text; may be given again
   --shard K/N     only the Kth of N parts, from 1
@@ -88,7 +93,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<(String, Options), S
                     .filter(|(k, n)| (1..=*n).contains(k))
                     .ok_or(format!("{text:?} is no shard; write 1/4"))?;
             }
-            "run" | "build" | "report" | "list" if command.is_none() => command = Some(word),
+            "run" | "build" | "report" | "list" | "hand" | "hand-build" if command.is_none() => {
+                command = Some(word)
+            }
             _ => return Err(format!("{word:?} is not understood\n\n{USAGE}")),
         }
     }
@@ -109,6 +116,11 @@ fn main() -> ExitCode {
 /// Does what is asked for; whether all is well.
 fn act(command: &str, options: &Options) -> Result<bool, String> {
     let root = PathBuf::from(".");
+    match command {
+        "hand" => return hand::run(&root, options),
+        "hand-build" => return hand::build_only(&root),
+        _ => {}
+    }
     let mutants = find::all(&root)?;
     match command {
         "list" => {

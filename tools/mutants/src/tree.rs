@@ -35,7 +35,7 @@ pub struct Built {
 }
 
 /// The code that tells which mutant is at work; also notes which ones are reached.
-const ACTIVE: &str = r#"//! Which mutant is at work.
+pub const ACTIVE: &str = r#"//! Which mutant is at work.
 use std::fs::File;
 use std::io::Write;
 use std::sync::LazyLock;
@@ -176,7 +176,7 @@ fn render(text: &str, mutants: &[(usize, &Mutant)]) -> (String, Vec<Place>) {
 }
 
 /// Writes a file if it is not so already, so that nothing is built in vain.
-fn put(path: &Path, text: &str) -> Result<(), String> {
+pub fn put(path: &Path, text: &str) -> Result<(), String> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
     }
@@ -188,7 +188,7 @@ fn put(path: &Path, text: &str) -> Result<(), String> {
 }
 
 /// Every file below a folder.
-fn files(root: &Path, folder: &str, into: &mut Vec<String>) -> Result<(), String> {
+pub fn files(root: &Path, folder: &str, into: &mut Vec<String>) -> Result<(), String> {
     let entries = fs::read_dir(root.join(folder)).map_err(|error| format!("{folder}: {error}"))?;
     let mut paths: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.sort();
