@@ -610,6 +610,12 @@ fn a_line_said_again_under_its_key_is_one_message_also_over_kills() {
     }
     // The outbox and the replica are both known from the first moment of a life.
     assert_eq!(page.say("once", "k-once"), first);
+    // Also after a life that ended in order, of which nothing is told again.
+    node.signal(Signal::TERM);
+    assert!(node.wait_exit().success());
+    node = start(&group, 2113);
+    assert_eq!(node.page().at, page.at);
+    assert_eq!(page.say("once", "k-once"), first);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Events {
     reader: BufReader<TcpStream>,
     /// The name of the last event that came whole.
     pub last: Option<String>,
+    /// How long it waits for the next one; the node shows now and then that it is there.
+    patience: Duration,
 }
 
 impl Node {
@@ -118,7 +120,11 @@ impl Page {
         let head = read_head(&mut reader).expect("a stream");
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         let last = last.map(str::to_string);
-        Events { reader, last }
+        Events {
+            reader,
+            last,
+            patience: PATIENCE,
+        }
     }
 }
 
@@ -129,14 +135,16 @@ pub fn say(text: &str, key: &str) -> Value {
 
 impl Events {
     /// How long it waits for the next event from now on.
-    pub fn patience(&self, patience: Duration) {
+    pub fn patience(&mut self, patience: Duration) {
         self.reader.get_ref().set_read_timeout(Some(patience)).unwrap();
+        self.patience = patience;
     }
 
     /// The next event; nothing if the stream has ended, or nothing comes in time.
     pub fn next(&mut self) -> Option<Value> {
         let (mut id, mut data) = (None, None);
-        loop {
+        let deadline = Instant::now() + self.patience;
+        while Instant::now() < deadline {
             let mut line = String::new();
             self.reader.read_line(&mut line).ok()?;
             let line = line.strip_suffix('\n')?;
@@ -151,12 +159,16 @@ impl Events {
                 return Some(data);
             }
         }
+        None
     }
 
     /// Waits for an event.
     pub fn wait_for(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
-        while let Some(event) = self.next() {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline
+            && let Some(event) = self.next()
+        {
             if fits(&event) {
                 return event;
             }
