@@ -18,6 +18,7 @@ use std::process::{Command, Output};
 use before::{agrees, log_of};
 use roda::host::replay::svg;
 use roda::host::replay::{Play, shiviz};
+use roda::host::terminal::lang::Voice;
 use roda::sim::plan::{Mask, Plan};
 use roda::sim::run::record_plan;
 use roda::sim::script;
@@ -206,7 +207,16 @@ fn the_same_run_gives_the_same_recording_log_and_picture() {
     assert_ne!(one, of_seed(8));
     let files = Files::new();
     let path = files.write("seed.jsonl", one);
-    let draw = || svg::draw(&Play::open(std::slice::from_ref(&path)).unwrap(), 0, None, 1_400).unwrap();
+    let draw = || {
+        svg::draw(
+            &Play::open(std::slice::from_ref(&path)).unwrap(),
+            0,
+            None,
+            1_400,
+            Voice::default(),
+        )
+        .unwrap()
+    };
     assert_eq!(draw(), draw());
     assert_eq!(export(std::slice::from_ref(&path)), export(&[path]));
 }
@@ -215,7 +225,7 @@ fn the_same_run_gives_the_same_recording_log_and_picture() {
 fn export(paths: &[PathBuf]) -> String {
     let play = Play::open(paths).unwrap();
     let mut bytes = Vec::new();
-    shiviz::write(&play.recording, &play.merged, &mut bytes).unwrap();
+    shiviz::write(&play.recording, &play.merged, Voice::default(), &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -331,7 +341,7 @@ fn a_wrong_clock_is_found() {
 fn the_picture_of_the_partition_shows_it_and_is_the_one_in_the_docs() {
     let files = Files::new();
     let path = files.write("all.jsonl", scenario());
-    let picture = svg::draw(&Play::open(&[path]).unwrap(), 0, None, 1_400).unwrap();
+    let picture = svg::draw(&Play::open(&[path]).unwrap(), 0, None, 1_400, Voice::default()).unwrap();
     let elements = xml::well_formed(&picture).unwrap();
     let titles = |part: &str| {
         elements
@@ -400,13 +410,13 @@ fn crowded_pictures_are_thinned_and_say_so() {
     };
     let path = files.write("busy.jsonl", (0..3_000).map(pass).collect::<String>());
     let play = Play::open(&[path]).unwrap();
-    let narrow = svg::draw(&play, 0, None, 400).unwrap();
+    let narrow = svg::draw(&play, 0, None, 400, Voice::default()).unwrap();
     xml::well_formed(&narrow).unwrap();
     assert!(
         narrow.contains("are drawn; --from, --to and --width show more"),
         "nothing was left out"
     );
-    let wide = svg::draw(&play, 0, None, 20_000).unwrap();
+    let wide = svg::draw(&play, 0, None, 20_000, Voice::default()).unwrap();
     xml::well_formed(&wide).unwrap();
     assert!(narrow.len() < wide.len());
 }

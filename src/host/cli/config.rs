@@ -91,7 +91,8 @@ pub(super) fn with_environment(command: Command) -> Command {
     for verb in VERBS {
         command = command.mut_subcommand(verb, |verb| verb.mut_args(from_environment));
     }
-    command
+    // Who set a language reads recordings in it, too.
+    command.mut_subcommand("replay", |verb| verb.mut_arg("lang", from_environment))
 }
 
 fn from_environment(arg: Arg) -> Arg {

@@ -8,6 +8,7 @@ use clap::Args;
 use super::args::web;
 use super::duration::{self, DurationUs};
 use crate::host::replay::{ReplayOptions, Speed};
+use crate::host::terminal::lang::Lang;
 use crate::host::web::WebOptions;
 
 /// The slowest and the fastest speed.
@@ -50,6 +51,10 @@ pub struct ReplayArgs {
     /// Open the page in a browser
     #[arg(long, requires = "web")]
     open: bool,
+    /// The language of what is told [default: that of LC_ALL, LC_MESSAGES or LANG, else English]; logs and pictures are
+    /// English unless it is given
+    #[arg(long, value_enum)]
+    lang: Option<Lang>,
 }
 
 impl ReplayArgs {
@@ -74,6 +79,8 @@ impl ReplayArgs {
                 port,
                 open: self.open,
             }),
+            lang: Lang::choose(self.lang, |name| std::env::var(name).ok()),
+            lang_of_files: self.lang.unwrap_or_default(),
         })
     }
 }

@@ -58,7 +58,7 @@ impl Fact {
             Told::Exit { .. } => Fact::Exit,
             Told::Pending { id, .. } => Fact::Pending(*id),
             Told::Stamped { id, ring, seq, .. } => Fact::Stamped(*id, position(*ring, *seq)),
-            Told::Message { id, ring, seq, .. } => Fact::Delivered(*id, position(*ring, *seq)),
+            Told::Message(message) => Fact::Delivered(message.id, position(message.ring, message.seq)),
             Told::Written { id, .. } => Fact::Written(*id),
             Told::Held { id, k, n, .. } if k == n => Fact::HeldByAll(*id, *n as u16),
             Told::Grant { hop, ring } => {
@@ -70,7 +70,7 @@ impl Fact {
             Told::Rest { hop, ring } | Told::Wake { hop, ring, .. } => Fact::Here(*ring, Hop(*hop)),
             Told::Token { hop, ring, .. } => Fact::Seen(*ring, Hop(*hop)),
             Told::Gathering { .. } => Fact::Gathers,
-            Told::Ring { ring, .. } => Fact::Installs(*ring),
+            Told::Ring(installed) => Fact::Installs(installed.ring),
             Told::Asked {
                 ring,
                 from_seq,
@@ -85,7 +85,7 @@ impl Fact {
             Told::Resent { ring, seq, .. } => Fact::Resent(position(*ring, *seq)),
             Told::Repaired { ring, seq, from } => Fact::Repaired(position(*ring, *seq), NodeId(*from)),
             Told::Held { .. }
-            | Told::Story { .. }
+            | Told::Story(_)
             | Told::Request {}
             | Told::Fenced { .. }
             | Told::Woke { .. }
@@ -94,7 +94,7 @@ impl Fact {
             | Told::Reconciled { .. }
             | Told::DiskFull { .. }
             | Told::DiskRoom {}
-            | Told::Lab { .. }
+            | Told::Lab(_)
             | Told::Lost { .. }
             | Told::Warning { .. }
             | Told::Other => Fact::Plain,

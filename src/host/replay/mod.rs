@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use crate::host::exit::Code;
 use crate::host::files::{self, Os, Replacement};
+use crate::host::terminal::lang::{Lang, Voice, say};
 use crate::host::terminal::visible;
 use crate::host::web::WebOptions;
 use error::ReplayError;
@@ -51,6 +52,26 @@ pub struct ReplayOptions {
     pub only: Vec<String>,
     /// Show it on a page.
     pub web: Option<WebOptions>,
+    /// The language of what is told.
+    pub lang: Lang,
+    /// The language of what is written to files.
+    pub lang_of_files: Lang,
+}
+
+impl ReplayOptions {
+    /// How events are told.
+    pub fn voice(&self) -> Voice {
+        spoken(self.lang)
+    }
+
+    /// How they are told in a log or a picture.
+    pub fn voice_of_files(&self) -> Voice {
+        spoken(self.lang_of_files)
+    }
+}
+
+fn spoken(lang: Lang) -> Voice {
+    Voice { lang, plain: false }
 }
 
 /// How fast a recording is played on a terminal.
@@ -125,11 +146,17 @@ fn replay(options: &ReplayOptions) -> Result<(), ReplayError> {
         }
     }
     if let Some(path) = &options.shiviz {
-        write_log(&play, path)?;
+        write_log(&play, path, options)?;
     }
     if let Some(path) = &options.svg {
-        let picture = svg::draw(&play, options.from_us, options.to_us, options.width)?;
-        write_picture(&picture, path)?;
+        let picture = svg::draw(
+            &play,
+            options.from_us,
+            options.to_us,
+            options.width,
+            options.voice_of_files(),
+        )?;
+        write_picture(&picture, path, options)?;
     }
     if let Some(web) = &options.web {
         return page::serve(play, options, web);
@@ -141,22 +168,31 @@ fn replay(options: &ReplayOptions) -> Result<(), ReplayError> {
 }
 
 /// Writes the log for ShiViz, beside its file until it is whole.
-fn write_log(play: &Play, path: &Path) -> Result<(), ReplayError> {
+fn write_log(play: &Play, path: &Path, options: &ReplayOptions) -> Result<(), ReplayError> {
     let failed = |error| ReplayError::File(path.to_path_buf(), error);
+    let voice = options.voice_of_files();
     if is_stdout(path) {
         let mut out = std::io::stdout().lock();
-        return ended(shiviz::write(&play.recording, &play.merged, &mut out), path);
+        return ended(
+            shiviz::write(&play.recording, &play.merged, voice, &mut out),
+            path,
+        );
     }
     let begun = Replacement::begin(&Os, path).map_err(|error| failed(io::Error::other(error)))?;
     let mut out = Growing(begun);
-    ended(shiviz::write(&play.recording, &play.merged, &mut out), path)?;
+    ended(
+        shiviz::write(&play.recording, &play.merged, voice, &mut out),
+        path,
+    )?;
     let finished = out.0.finish();
     finished.map_err(|error| failed(io::Error::other(error)))?;
-    let path = shown(path);
-    eprintln!(
-        "the log for ShiViz is in {path}; its parser expression is {}",
-        shiviz::EXPRESSION
+    let told = say!(
+        options.voice(),
+        "replay-log-is-in",
+        path = shown(path),
+        expression = shiviz::EXPRESSION
     );
+    eprintln!("{told}");
     Ok(())
 }
 
@@ -185,7 +221,7 @@ impl Write for Growing {
 }
 
 /// Writes a picture.
-fn write_picture(picture: &str, path: &Path) -> Result<(), ReplayError> {
+fn write_picture(picture: &str, path: &Path, options: &ReplayOptions) -> Result<(), ReplayError> {
     let failed = |error| ReplayError::File(path.to_path_buf(), error);
     if is_stdout(path) {
         return std::io::stdout()
@@ -195,7 +231,10 @@ fn write_picture(picture: &str, path: &Path) -> Result<(), ReplayError> {
     }
     let replaced = files::replace(path, picture.as_bytes());
     replaced.map_err(|error| failed(io::Error::other(error)))?;
-    eprintln!("the space-time diagram is in {}", shown(path));
+    eprintln!(
+        "{}",
+        say!(options.voice(), "replay-picture-is-in", path = shown(path))
+    );
     Ok(())
 }
 

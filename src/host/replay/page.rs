@@ -15,6 +15,7 @@ use super::{Play, ReplayOptions, Speed, shiviz, svg, told};
 use crate::host::events::VERSION;
 use crate::host::events::object::{Object, list, quoted};
 use crate::host::signals::{self, HostSignal};
+use crate::host::terminal::lang::Voice;
 use crate::host::terminal::visible;
 use crate::host::web::WebOptions;
 use crate::host::web::answer::{Answer, Denied};
@@ -73,13 +74,16 @@ pub fn serve(play: Play, options: &ReplayOptions, web: &WebOptions) -> Result<()
 /// Answers what the page asks.
 struct Desk {
     play: Play,
+    /// How its diagrams and logs speak.
+    voice: Voice,
     about: String,
 }
 
 impl Desk {
     fn new(play: Play, options: &ReplayOptions) -> Result<Desk, ReplayError> {
         let about = about(&play, options)?;
-        Ok(Desk { play, about })
+        let voice = options.voice_of_files();
+        Ok(Desk { play, voice, about })
     }
 
     fn answer(&self, head: &Head) -> Answer {
@@ -142,7 +146,7 @@ impl Desk {
             let (least, most) = (WIDTHS.start(), WIDTHS.end());
             Denied::refused(format!("a diagram is {least} to {most} pixels wide"))
         })?;
-        match svg::draw(&self.play, from_us, to_us, width) {
+        match svg::draw(&self.play, from_us, to_us, width, self.voice) {
             Ok(picture) => Ok(Answer::made("image/svg+xml", picture)),
             Err(ReplayError::Nothing) => Err(Denied::refused("nothing happened in this stretch")),
             Err(error) => Err(gone(error)),
@@ -165,7 +169,7 @@ impl Desk {
             )));
         }
         let mut log = Vec::new();
-        match shiviz::write(&self.play.recording, &self.play.merged, &mut log) {
+        match shiviz::write(&self.play.recording, &self.play.merged, self.voice, &mut log) {
             Ok(()) => {}
             Err(shiviz::ShivizError::Reading(error)) => return Err(gone(error)),
             Err(shiviz::ShivizError::Writing(error)) => return Err(Denied::new(500, error.to_string())),

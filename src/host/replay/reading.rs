@@ -317,8 +317,8 @@ impl Reading<'_> {
         let clock = self.clock(offset_us);
         self.count(node, head, told);
         let teller = self.tellers.entry(node).or_default();
-        if let Told::Ring { ring, .. } = told {
-            teller.ring = Some(*ring);
+        if let Told::Ring(installed) = told {
+            teller.ring = Some(installed.ring);
         }
         let entry = Entry {
             node,

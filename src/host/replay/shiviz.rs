@@ -9,6 +9,7 @@ use super::error::ReplayError;
 use super::order::Merged;
 use super::reading::Recording;
 use super::words::{Words, since};
+use crate::host::terminal::lang::Voice;
 use crate::words::NodeId;
 
 /// The expression with which ShiViz reads such a log.
@@ -19,9 +20,14 @@ fn host(node: NodeId) -> String {
     format!("node{node}")
 }
 
-/// Writes the log of these events.
-pub fn write(recording: &Recording, merged: &Merged, out: &mut impl Write) -> Result<(), ShivizError> {
-    let mut words = Words::default();
+/// Writes the log of these events, its words in this voice.
+pub fn write(
+    recording: &Recording,
+    merged: &Merged,
+    voice: Voice,
+    out: &mut impl Write,
+) -> Result<(), ShivizError> {
+    let mut words = Words::new(voice);
     let mut clocks = Clocks::new(recording, merged);
     let hosts: Vec<String> = clocks.nodes.iter().map(|node| host(*node)).collect();
     while let Some((event, clock)) = clocks.advance() {

@@ -8,6 +8,7 @@ use super::error::ReplayError;
 use super::reading::Entry;
 use super::words::{Words, since, who};
 use super::{Play, ReplayOptions, Speed, told};
+use crate::host::terminal::lang::say;
 
 /// The longest wait between two events on a terminal: longer ones are told, and cut short.
 const PAUSE_US: u64 = 2_000_000;
@@ -16,10 +17,11 @@ const PAUSE_US: u64 = 2_000_000;
 pub fn play(play: &Play, options: &ReplayOptions) -> Result<(), ReplayError> {
     let stdout = io::stdout();
     let plays = stdout.is_terminal();
+    let voice = options.voice();
     let mut telling = Telling {
         play,
         options,
-        words: Words::default(),
+        words: Words::new(voice),
         last_us: None,
     };
     let mut out = stdout.lock();
@@ -64,7 +66,7 @@ impl Telling<'_> {
             return Ok(None);
         };
         let at = since(self.play.merged.times_us[event as usize]);
-        let by = who(entry.node, &self.play.recording.names);
+        let by = who(self.options.voice(), entry.node, &self.play.recording.names);
         Ok(Some(format!("{at}  {by}  {said}")))
     }
 
@@ -98,7 +100,7 @@ impl Telling<'_> {
         };
         match self.options.speed {
             Speed::Step => {
-                write!(out, "[Enter for the next, q to end] ")?;
+                write!(out, "{} ", say!(self.options.voice(), "replay-step"))?;
                 out.flush()?;
                 let mut answer = String::new();
                 let read = io::stdin().lock().read_line(&mut answer)?;
@@ -107,7 +109,12 @@ impl Telling<'_> {
             Speed::Times(times) => {
                 let wait_us = passed_us as f64 / times;
                 if wait_us > PAUSE_US as f64 {
-                    writeln!(out, "… {:.1} s later", passed_us as f64 / 1e6)?;
+                    let seconds = format!("{:.1}", passed_us as f64 / 1e6);
+                    writeln!(
+                        out,
+                        "{}",
+                        say!(self.options.voice(), "replay-later", seconds = seconds)
+                    )?;
                 }
                 out.flush()?;
                 std::thread::sleep(Duration::from_micros((wait_us as u64).min(PAUSE_US)));

@@ -73,6 +73,87 @@ pub struct CameFrom {
     pub members: Vec<u16>,
 }
 
+/// A message is delivered.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct MessageTold {
+    /// Which one.
+    #[serde(deserialize_with = "spelled")]
+    pub id: MessageId,
+    /// The ring that it was stamped in.
+    #[serde(deserialize_with = "spelled")]
+    pub ring: RingId,
+    /// Its number there.
+    pub seq: u64,
+    /// Who said it.
+    #[serde(default)]
+    pub name: String,
+    /// What was said.
+    #[serde(default)]
+    pub text: String,
+    /// Whether later ones were delivered before it.
+    #[serde(default)]
+    pub late: bool,
+}
+
+/// A ring is installed.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct RingTold {
+    /// Which one.
+    #[serde(deserialize_with = "spelled")]
+    pub ring: RingId,
+    /// Who is in it, in its order.
+    pub members: Vec<MemberTold>,
+    /// Who was not in the ring before.
+    #[serde(default)]
+    pub joined: Vec<u16>,
+    /// Who was, and is not in this one.
+    #[serde(default)]
+    pub left: Vec<u16>,
+    /// Its first number.
+    #[serde(default)]
+    pub first: u64,
+    /// Which rings its members come from.
+    #[serde(default)]
+    pub came_from: Vec<CameFrom>,
+}
+
+/// What a node found on its disk.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct StoryTold {
+    /// Whether there was nothing.
+    #[serde(default)]
+    pub fresh: bool,
+    /// The checkpoint that it goes on from.
+    #[serde(default)]
+    pub checkpoint: Option<u64>,
+    /// How many messages are in its state.
+    #[serde(default)]
+    pub held: u64,
+    /// How many came after the checkpoint.
+    #[serde(default)]
+    pub rolled_back: u64,
+    /// How many of these came back from its own replica.
+    #[serde(default)]
+    pub recovered_own: u64,
+}
+
+/// Something is done to a node, for a lesson.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct LabTold {
+    /// What.
+    pub what: String,
+    /// Who asked for it.
+    #[serde(default)]
+    pub by: Option<u16>,
+    /// To whom.
+    pub on: u16,
+    /// How far it is.
+    pub state: String,
+    /// From whom it is cut off.
+    #[serde(default)]
+    pub from: Vec<u16>,
+}
+
 /// What an event tells, beyond its head.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -88,18 +169,7 @@ pub enum Told {
         #[serde(default)]
         name: String,
     },
-    Story {
-        #[serde(default)]
-        fresh: bool,
-        #[serde(default)]
-        checkpoint: Option<u64>,
-        #[serde(default)]
-        held: u64,
-        #[serde(default)]
-        rolled_back: u64,
-        #[serde(default)]
-        recovered_own: u64,
-    },
+    Story(StoryTold),
     Pending {
         #[serde(deserialize_with = "spelled")]
         id: MessageId,
@@ -115,19 +185,7 @@ pub enum Told {
         #[serde(default)]
         hop: u64,
     },
-    Message {
-        #[serde(deserialize_with = "spelled")]
-        id: MessageId,
-        #[serde(deserialize_with = "spelled")]
-        ring: RingId,
-        seq: u64,
-        #[serde(default)]
-        name: String,
-        #[serde(default)]
-        text: String,
-        #[serde(default)]
-        late: bool,
-    },
+    Message(MessageTold),
     Written {
         #[serde(deserialize_with = "spelled")]
         id: MessageId,
@@ -177,19 +235,7 @@ pub enum Told {
         #[serde(default)]
         reason: String,
     },
-    Ring {
-        #[serde(deserialize_with = "spelled")]
-        ring: RingId,
-        members: Vec<MemberTold>,
-        #[serde(default)]
-        joined: Vec<u16>,
-        #[serde(default)]
-        left: Vec<u16>,
-        #[serde(default)]
-        first: u64,
-        #[serde(default)]
-        came_from: Vec<CameFrom>,
-    },
+    Ring(RingTold),
     Fenced {
         from: u16,
     },
@@ -232,15 +278,7 @@ pub enum Told {
         reason: String,
     },
     DiskRoom {},
-    Lab {
-        what: String,
-        #[serde(default)]
-        by: Option<u16>,
-        on: u16,
-        state: String,
-        #[serde(default)]
-        from: Vec<u16>,
-    },
+    Lab(LabTold),
     Lost {
         count: u64,
     },

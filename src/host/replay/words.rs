@@ -1,9 +1,11 @@
-//! Events in words: one short line each, safe to show, the same for a terminal, a ShiViz log and a picture.
+//! Events in words: one short line each, safe to show, the same for a terminal, a ShiViz log and a picture, in the
+//! language of who reads.
 
 use std::collections::BTreeMap;
 
 use super::facts::Fact;
-use super::told::{self, CameFrom, Head, Told};
+use super::told::{self, CameFrom, Head, LabTold, MessageTold, RingTold, StoryTold, Told};
+use crate::host::terminal::lang::{Voice, say};
 use crate::host::terminal::visible;
 use crate::words::{NodeId, RingId, Seq};
 
@@ -13,11 +15,20 @@ const TEXT_COLUMNS: usize = 60;
 /// Tells events in words, and remembers which numbers were given in more than one ring.
 #[derive(Debug, Default)]
 pub struct Words {
+    voice: Voice,
     /// For each number the ring that it was seen in first.
     numbers: BTreeMap<Seq, RingId>,
 }
 
 impl Words {
+    /// Words of a language, before any number was seen.
+    pub fn new(voice: Voice) -> Words {
+        Words {
+            voice,
+            numbers: BTreeMap::new(),
+        }
+    }
+
     /// A message's number: `#42`, and with its ring where another ring gave the same.
     pub fn number(&mut self, ring: RingId, seq: u64) -> String {
         let first = *self.numbers.entry(Seq(seq)).or_insert(ring);
@@ -32,7 +43,7 @@ impl Words {
     pub fn line(&mut self, text: &str) -> String {
         match told::read(text.as_bytes()) {
             Ok((head, told)) => self.event(&head, &told),
-            Err(_) => "an event that cannot be read any more".to_string(),
+            Err(_) => say!(self.voice, "replay-unreadable"),
         }
     }
 
@@ -40,273 +51,260 @@ impl Words {
     pub fn inferred(&mut self, fact: &Fact) -> String {
         if let Fact::Stamped(_, position) = fact {
             let number = self.number(position.ring, position.seq.0);
-            return format!("stamped {number} (known from others)");
+            return say!(self.voice, "replay-stamped-inferred", number = number);
         }
-        "did something (known from others)".to_string()
+        say!(self.voice, "replay-inferred")
     }
 
     /// An event in words.
     pub fn event(&mut self, head: &Head, told: &Told) -> String {
-        if let Some(said) = self.of_messages(told) {
-            return said;
-        }
-        if let Some(said) = of_the_ring(told) {
-            return said;
-        }
-        if let Some(said) = of_the_disk(told) {
-            return said;
-        }
+        let voice = self.voice;
+        let own = |lab: &LabTold| head.node.is_none_or(|node| node == lab.on);
         match told {
-            Told::Lab {
-                what,
-                on,
-                state,
-                from,
-                ..
-            } => lab((what, state), *on, from, head.node.is_none_or(|node| node == *on)),
-            Told::Lost { count } => format!("{count} events could not be recorded"),
-            Told::Warning { text } => format!("warning: {}", visible::line(text)),
-            Told::Exit { code, reason } => match reason {
-                Some(reason) => format!("ends with code {code}: {}", visible::line(reason)),
-                None => format!("ends with code {code}"),
-            },
-            Told::Other => visible::cut(&visible::line(&head.kind), TEXT_COLUMNS).replace('_', " "),
-            Told::Pending { .. }
-            | Told::Stamped { .. }
-            | Told::Message { .. }
-            | Told::Written { .. }
-            | Told::Held { .. }
-            | Told::Asked { .. }
-            | Told::Resent { .. }
-            | Told::Repaired { .. } => String::new(),
-            Told::Request {}
-            | Told::Grant { .. }
-            | Told::Pass { .. }
-            | Told::Rest { .. }
-            | Told::Wake { .. }
-            | Told::Token { .. }
-            | Told::Gathering { .. }
-            | Told::Ring { .. }
-            | Told::Fenced { .. }
-            | Told::Woke { .. }
-            | Told::Start { .. }
-            | Told::Story { .. }
-            | Told::Checkpointed { .. }
-            | Told::CaughtUp { .. }
-            | Told::Reconciled { .. }
-            | Told::DiskFull { .. }
-            | Told::DiskRoom {} => String::new(),
-        }
-    }
-
-    fn of_messages(&mut self, told: &Told) -> Option<String> {
-        Some(match told {
-            Told::Pending { text, .. } => format!("says, not yet ordered: {}", said(text)),
-            Told::Stamped { ring, seq, hop, .. } => {
-                format!("stamps {} at hop {hop}", self.number(*ring, *seq))
-            }
-            Told::Message {
+            Told::Start {
                 id,
-                ring,
-                seq,
                 name,
-                text,
-                late,
-            } => {
+                incarnation,
+            } => starts(voice, (*id, name), *incarnation),
+            Told::Story(story) => found(voice, story),
+            Told::Pending { text, .. } => say!(voice, "replay-pending", text = said(text)),
+            Told::Stamped { ring, seq, hop, .. } => {
                 let number = self.number(*ring, *seq);
-                let late = if *late { ", late" } else { "" };
-                let who = visible::name(name);
-                format!("{number} {who}·{}{late}: {}", id.sender.id, said(text))
+                say!(voice, "replay-stamped", number = number, hop = hop.to_string())
             }
+            Told::Message(message) => self.message(message),
             Told::Written { ring, seq, .. } => {
-                format!("{} is in the replica", self.number(*ring, *seq))
+                say!(voice, "replay-written", number = self.number(*ring, *seq))
             }
-            Told::Held { seq, k, n, .. } if k == n => format!("#{seq} is held by all {n}"),
-            Told::Held { seq, k, n, .. } => format!("#{seq} is held by {k} of {n}"),
+            Told::Held { seq, k, n, .. } => held(voice, *seq, *k, *n),
+            Told::Request {} => say!(voice, "replay-request"),
+            Told::Grant { hop, .. } => say!(voice, "replay-grant", hop = hop.to_string()),
+            Told::Pass { hop, to, .. } => passes(voice, *hop, *to),
+            Told::Rest { hop, .. } => say!(voice, "replay-rest", hop = hop.to_string()),
+            Told::Wake { hop, by, .. } => hastened(voice, *hop, *by),
+            Told::Token { hop, high, .. } => was_here(voice, *hop, *high),
+            Told::Gathering { reason } => say!(voice, "replay-gathering", why = safe(voice, reason)),
+            Told::Ring(ring) => installs(voice, ring),
+            Told::Fenced { from } => say!(voice, "replay-fenced", who = from.to_string()),
+            Told::Woke { away_us } => say!(voice, "replay-woke", ms = (away_us / 1_000).to_string()),
             Told::Asked {
                 from_seq, to_seq, by, ..
-            } => match from_seq == to_seq {
-                true => format!("{by} asks for #{from_seq} again"),
-                false => format!("{by} asks for #{from_seq} to #{to_seq} again"),
-            },
-            Told::Resent { ring, seq, to } => {
-                let number = self.number(*ring, *seq);
-                match to {
-                    Some(to) => format!("sends {number} again, to {to}"),
-                    None => format!("sends {number} again"),
-                }
+            } => asks(voice, (*from_seq, *to_seq), *by),
+            Told::Resent { ring, seq, to } => self.resent(*ring, *seq, *to),
+            Told::Repaired { ring, seq, from } => self.repaired(*ring, *seq, *from),
+            Told::Checkpointed { number } => checkpoint(voice, *number),
+            Told::CaughtUp { peer, received } => {
+                let peer = peer.to_string();
+                say!(voice, "replay-caught-up", peer = peer, count = *received)
             }
-            Told::Repaired { ring, seq, from } => {
-                format!("{} comes by a repair from {from}", self.number(*ring, *seq))
-            }
-            Told::Request {}
-            | Told::Grant { .. }
-            | Told::Pass { .. }
-            | Told::Rest { .. }
-            | Told::Wake { .. }
-            | Told::Token { .. }
-            | Told::Gathering { .. }
-            | Told::Ring { .. }
-            | Told::Fenced { .. }
-            | Told::Woke { .. } => return None,
-            Told::Start { .. }
-            | Told::Story { .. }
-            | Told::Checkpointed { .. }
-            | Told::CaughtUp { .. }
-            | Told::Reconciled { .. }
-            | Told::DiskFull { .. }
-            | Told::DiskRoom {}
-            | Told::Lab { .. }
-            | Told::Lost { .. }
-            | Told::Warning { .. }
-            | Told::Exit { .. }
-            | Told::Other => return None,
-        })
+            Told::Reconciled { records } => say!(voice, "replay-reconciled", count = *records),
+            Told::DiskFull { reason } => say!(voice, "replay-disk-full", why = visible::line(reason)),
+            Told::DiskRoom {} => say!(voice, "disk-room"),
+            Told::Lab(done) => lab(voice, done, own(done)),
+            Told::Lost { count } => say!(voice, "replay-lost", count = *count),
+            Told::Warning { text } => say!(voice, "replay-warning", text = safe(voice, text)),
+            Told::Exit { code, reason } => ends(voice, *code, reason.as_deref()),
+            Told::Other => visible::cut(&visible::line(&head.kind), TEXT_COLUMNS).replace('_', " "),
+        }
+    }
+
+    fn message(&mut self, message: &MessageTold) -> String {
+        let number = self.number(message.ring, message.seq);
+        let (name, id) = (visible::name(&message.name), message.id.sender.id);
+        let late = match message.late {
+            true => format!(", {}", say!(self.voice, "replay-late")),
+            false => String::new(),
+        };
+        format!("{number} {name}·{id}{late}: {}", said(&message.text))
+    }
+
+    fn resent(&mut self, ring: RingId, seq: u64, to: Option<u16>) -> String {
+        let number = self.number(ring, seq);
+        match to {
+            Some(to) => say!(
+                self.voice,
+                "replay-resent-to",
+                number = number,
+                to = to.to_string()
+            ),
+            None => say!(self.voice, "replay-resent", number = number),
+        }
+    }
+
+    fn repaired(&mut self, ring: RingId, seq: u64, from: u16) -> String {
+        let (number, from) = (self.number(ring, seq), from.to_string());
+        say!(self.voice, "replay-repaired", number = number, from = from)
     }
 }
 
-fn of_the_ring(told: &Told) -> Option<String> {
-    Some(match told {
-        Told::Request {} => "asks for the token".to_string(),
-        Told::Grant { hop, .. } => format!("has the token, hop {hop}"),
-        Told::Pass { hop, to, .. } => format!("passes the token to {to}, hop {hop}"),
-        Told::Rest { hop, .. } => format!("the token rests here, hop {hop}"),
-        Told::Wake { hop, by, .. } => match by {
-            Some(by) => format!("the token is hastened by {by}, hop {hop}"),
-            None => format!("the token is hastened, hop {hop}"),
-        },
-        Told::Token { hop, high, .. } => format!("the token was here, hop {hop}, up to #{high}"),
-        Told::Gathering { reason } => format!("looks for others: {}", visible::line(reason)),
-        Told::Ring {
-            ring,
-            members,
-            joined,
-            left,
-            came_from,
-            ..
-        } => {
-            let members: Vec<u16> = members.iter().map(|member| member.id).collect();
-            let merged = merged(came_from);
-            let change = |what: &str, who: &[u16]| match who {
-                [] => String::new(),
-                who => format!(", {what} {}", list(who)),
-            };
-            let (joined, left) = (change("joined", joined), change("left", left));
-            format!(
-                "ring {} of {}{joined}{left}{merged}",
-                short(*ring),
-                list(&members)
-            )
-        }
-        Told::Fenced { from } => format!("fences {from}: its ring is over"),
-        Told::Woke { away_us } => format!("was suspended for {} ms", away_us / 1_000),
-        Told::Pending { .. }
-        | Told::Stamped { .. }
-        | Told::Message { .. }
-        | Told::Written { .. }
-        | Told::Held { .. }
-        | Told::Asked { .. }
-        | Told::Resent { .. }
-        | Told::Repaired { .. } => return None,
-        Told::Start { .. }
-        | Told::Story { .. }
-        | Told::Checkpointed { .. }
-        | Told::CaughtUp { .. }
-        | Told::Reconciled { .. }
-        | Told::DiskFull { .. }
-        | Told::DiskRoom {}
-        | Told::Lab { .. }
-        | Told::Lost { .. }
-        | Told::Warning { .. }
-        | Told::Exit { .. }
-        | Told::Other => return None,
-    })
+fn starts(voice: Voice, (id, name): (u16, &str), incarnation: u64) -> String {
+    let who = format!("{}·{id}", visible::name(name));
+    say!(
+        voice,
+        "replay-start",
+        who = who,
+        incarnation = incarnation.to_string()
+    )
 }
 
-fn of_the_disk(told: &Told) -> Option<String> {
-    Some(match told {
-        Told::Start {
-            id,
-            name,
-            incarnation,
-        } => {
-            let name = visible::name(name);
-            format!("{name}·{id} starts, incarnation {incarnation}")
-        }
-        Told::Story { fresh: true, .. } => "nothing was on its disk".to_string(),
-        Told::Story {
-            checkpoint,
-            held,
-            rolled_back,
-            recovered_own,
-            ..
-        } => {
-            let from = match checkpoint {
-                Some(number) => format!("from checkpoint {number}"),
-                None => "without a checkpoint".to_string(),
-            };
-            format!(
-                "{from}: {rolled_back} rolled back, {recovered_own} recovered from its replica, {held} held"
-            )
-        }
-        Told::Checkpointed { number } => match number {
-            Some(number) => format!("checkpoint {number}"),
-            None => "checkpoint".to_string(),
-        },
-        Told::CaughtUp { peer, received } => format!("caught up with {peer}: {received} messages"),
-        Told::Reconciled { records } => format!("reconciled {records} messages"),
-        Told::DiskFull { reason } => format!("disk full: {}", visible::line(reason)),
-        Told::DiskRoom {} => "there is room on the disk again".to_string(),
-        Told::Pending { .. }
-        | Told::Stamped { .. }
-        | Told::Message { .. }
-        | Told::Written { .. }
-        | Told::Held { .. }
-        | Told::Asked { .. }
-        | Told::Resent { .. }
-        | Told::Repaired { .. } => return None,
-        Told::Request {}
-        | Told::Grant { .. }
-        | Told::Pass { .. }
-        | Told::Rest { .. }
-        | Told::Wake { .. }
-        | Told::Token { .. }
-        | Told::Gathering { .. }
-        | Told::Ring { .. }
-        | Told::Fenced { .. }
-        | Told::Woke { .. }
-        | Told::Lab { .. }
-        | Told::Lost { .. }
-        | Told::Warning { .. }
-        | Told::Exit { .. }
-        | Told::Other => return None,
-    })
+fn found(voice: Voice, story: &StoryTold) -> String {
+    if story.fresh {
+        return say!(voice, "replay-story-fresh");
+    }
+    let from = match story.checkpoint {
+        Some(number) => say!(voice, "replay-story-checkpoint", number = number.to_string()),
+        None => say!(voice, "replay-story-none"),
+    };
+    say!(
+        voice,
+        "replay-story",
+        from = from,
+        discarded = story.rolled_back,
+        own = story.recovered_own,
+        held = story.held
+    )
 }
 
-/// What is done to a node, for a lesson.
-fn lab((what, state): (&str, &str), on: u16, from: &[u16], own: bool) -> String {
-    let what = visible::line(what).replace('_', " ");
-    let state = visible::line(state);
+fn held(voice: Voice, seq: u64, k: u64, n: u64) -> String {
+    let number = format!("#{seq}");
+    if k == n {
+        return say!(voice, "replay-held-by-all", number = number, n = n.to_string());
+    }
+    let (k, n) = (k.to_string(), n.to_string());
+    say!(voice, "replay-held", number = number, k = k, n = n)
+}
+
+/// The token is passed on.
+pub fn passes(voice: Voice, hop: u64, to: u16) -> String {
+    say!(voice, "replay-pass", to = to.to_string(), hop = hop.to_string())
+}
+
+fn hastened(voice: Voice, hop: u64, by: Option<u16>) -> String {
+    let hop = hop.to_string();
+    match by {
+        Some(by) => say!(voice, "replay-wake-by", by = by.to_string(), hop = hop),
+        None => say!(voice, "replay-wake", hop = hop),
+    }
+}
+
+fn was_here(voice: Voice, hop: u64, high: u64) -> String {
+    let number = format!("#{high}");
+    say!(voice, "replay-token", hop = hop.to_string(), number = number)
+}
+
+fn installs(voice: Voice, installed: &RingTold) -> String {
+    let ids: Vec<u16> = installed.members.iter().map(|member| member.id).collect();
+    let mut said = say!(
+        voice,
+        "replay-ring",
+        ring = short(installed.ring),
+        members = list(&ids)
+    );
+    let mut change = |words: String| said += &format!(", {words}");
+    if !installed.joined.is_empty() {
+        change(say!(voice, "replay-ring-joined", who = list(&installed.joined)));
+    }
+    if !installed.left.is_empty() {
+        change(say!(voice, "replay-ring-left", who = list(&installed.left)));
+    }
+    if let Some(rings) = merged(voice, &installed.came_from) {
+        change(say!(voice, "replay-ring-merged", rings = rings));
+    }
+    said
+}
+
+fn asks(voice: Voice, (from, to): (u64, u64), by: u16) -> String {
+    let (who, first) = (by.to_string(), format!("#{from}"));
+    if from == to {
+        return say!(voice, "replay-asked", who = who, number = first);
+    }
+    let last = format!("#{to}");
+    say!(
+        voice,
+        "replay-asked-several",
+        who = who,
+        first = first,
+        last = last
+    )
+}
+
+fn checkpoint(voice: Voice, number: Option<u64>) -> String {
+    match number {
+        Some(number) => say!(voice, "replay-checkpoint-number", number = number.to_string()),
+        None => say!(voice, "replay-checkpoint"),
+    }
+}
+
+fn ends(voice: Voice, code: u64, reason: Option<&str>) -> String {
+    let code = code.to_string();
+    match reason {
+        // Reasons of an end are searched for and compared: they are the same in all languages.
+        Some(reason) => say!(voice, "replay-exit-why", code = code, why = visible::line(reason)),
+        None => say!(voice, "replay-exit", code = code),
+    }
+}
+
+/// What is done to a node, for a lesson; `own` if that node tells it.
+fn lab(voice: Voice, lab: &LabTold, own: bool) -> String {
+    let (what, state) = (deed(voice, &lab.what), deed_state(voice, &lab.state));
     if !own {
-        return format!("hears of a lesson: {what} on {on} {state}");
+        let on = lab.on.to_string();
+        return say!(voice, "replay-lab-heard", what = what, on = on, state = state);
     }
-    match (what.as_str(), state.as_str(), from) {
-        ("crash", "begins", _) => "is killed".to_string(),
-        ("pause", "begins", _) => "is stopped in its tracks".to_string(),
-        ("pause", "ends", _) => "goes on".to_string(),
-        ("cut", "begins", from) => format!("is cut off from {}", list(from)),
-        ("heal", "begins", _) => "hears all again".to_string(),
-        _ => format!("lesson: {what} {state}"),
+    match (lab.what.as_str(), lab.state.as_str()) {
+        ("crash", "begins") => say!(voice, "replay-lab-killed"),
+        ("pause", "begins") => say!(voice, "replay-lab-stopped"),
+        ("pause", "ends") => say!(voice, "replay-lab-goes-on"),
+        ("cut", "begins") => say!(voice, "replay-lab-cut-off", from = list(&lab.from)),
+        ("heal", "begins") => say!(voice, "replay-lab-hears"),
+        _ => say!(voice, "replay-lab", what = what, state = state),
     }
+}
+
+/// A deed of a lesson, as recordings spell it, in words.
+fn deed(voice: Voice, what: &str) -> String {
+    match what {
+        "pause" => say!(voice, "replay-deed-pause"),
+        "crash" => say!(voice, "replay-deed-crash"),
+        "cut" => say!(voice, "replay-deed-cut"),
+        "heal" => say!(voice, "replay-deed-heal"),
+        "lose_token" => say!(voice, "replay-deed-lose-token"),
+        "checkpoint" => say!(voice, "replay-deed-checkpoint"),
+        "rollback" => say!(voice, "replay-deed-rollback"),
+        "delay" => say!(voice, "replay-deed-delay"),
+        "say" => say!(voice, "replay-deed-say"),
+        "twin" => say!(voice, "replay-deed-twin"),
+        other => visible::line(other).replace('_', " "),
+    }
+}
+
+/// How far a deed is, as recordings spell it, in words.
+fn deed_state(voice: Voice, state: &str) -> String {
+    match state {
+        "asked" => say!(voice, "replay-deed-asked"),
+        "begins" => say!(voice, "replay-deed-begins"),
+        "ends" => say!(voice, "replay-deed-ends"),
+        "refused" => say!(voice, "replay-deed-refused"),
+        other => visible::line(other),
+    }
+}
+
+/// What the core told in English, safe to show, and in this language if it is known there.
+fn safe(voice: Voice, english: &str) -> String {
+    voice.reason(&visible::line(english))
 }
 
 /// Which rings became one, if several did.
-fn merged(came_from: &[CameFrom]) -> String {
+fn merged(voice: Voice, came_from: &[CameFrom]) -> Option<String> {
     let rings: Vec<String> = came_from.iter().filter_map(|from| from.ring.map(short)).collect();
-    if rings.len() < 2 {
-        return String::new();
-    }
-    format!(", merged from {}", rings.join(" and "))
+    (rings.len() > 1).then(|| all_of(voice, rings))
+}
+
+/// Several things, with an "and" between them.
+pub fn all_of(voice: Voice, things: Vec<String>) -> String {
+    let several = things.into_iter();
+    let joined = several.reduce(|most, last| say!(voice, "who-and-who", most = most, last = last));
+    joined.unwrap_or_default()
 }
 
 /// A ring as people name it: its epoch and leader.
@@ -326,10 +324,10 @@ pub fn list(nodes: &[u16]) -> String {
 }
 
 /// A node with its name, if that is known: `ana·3`.
-pub fn who(node: NodeId, names: &BTreeMap<NodeId, String>) -> String {
+pub fn who(voice: Voice, node: NodeId, names: &BTreeMap<NodeId, String>) -> String {
     match names.get(&node) {
         Some(name) => format!("{}·{node}", visible::name(name)),
-        None => format!("node {node}"),
+        None => say!(voice, "node", id = node.to_string()),
     }
 }
 
@@ -339,25 +337,4 @@ pub fn since(us: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_wrote_is_made_visible_and_stays_one_line() {
-        let text = "{\"v\":1,\"type\":\"message\",\"id\":\"1-5-1\",\"ring\":\"1.1.5\",\"seq\":1,\
-             \"name\":\"a\\nb\",\"text\":\"x\\u001b[2J\\ny\"}";
-        let line = Words::default().line(text);
-        assert_eq!(line, "#1 a␊b·1: x␛[2J␊y");
-        let unknown = "{\"v\":1,\"type\":\"some_thing\\n\"}";
-        assert_eq!(Words::default().line(unknown), "some thing␊");
-    }
-
-    #[test]
-    fn a_number_of_two_rings_is_told_with_its_ring() {
-        let (one, other): (RingId, RingId) = ("2.1.5".parse().unwrap(), "2.3.7".parse().unwrap());
-        let mut words = Words::default();
-        assert_eq!(words.number(one, 3), "#3");
-        assert_eq!(words.number(other, 3), "#3@2.3");
-        assert_eq!(words.number(one, 3), "#3");
-    }
-}
+mod tests;

@@ -4,6 +4,8 @@
 //! is where they become one. A thick piece of line is the token being held to speak; arrows are its passes, messages
 //! and what was sent again. Lengths of time are not to scale (see `scale`), their order is.
 //!
+//! What it says is in the language of who reads it.
+//!
 //! A picture has a bounded number of things in it: where there are more, some are left out evenly, and it says so.
 
 mod paper;
@@ -14,7 +16,9 @@ mod style;
 
 use super::Play;
 use super::error::ReplayError;
-use super::words::since;
+use super::words::{list, since};
+use crate::host::terminal::lang::{Voice, say};
+use crate::words::NodeId;
 use paper::{Paper, escape, width};
 use rows::Drawing;
 use scale::Scale;
@@ -31,18 +35,25 @@ const ROW: f64 = 84.0;
 /// Pixels of width that a pass, a message or a mark needs, so that one can tell it from the next.
 const PIXELS_EACH: usize = 7;
 
-/// Draws a stretch of time, so many pixels wide.
-pub fn draw(play: &Play, from_us: u64, to_us: Option<u64>, width: u32) -> Result<String, ReplayError> {
-    let mut scene = scene::stage(play, from_us, to_us)?;
-    thin(&mut scene, width as usize / PIXELS_EACH);
+/// Draws a stretch of time, so many pixels wide, its words in this voice.
+pub fn draw(
+    play: &Play,
+    from_us: u64,
+    to_us: Option<u64>,
+    width: u32,
+    voice: Voice,
+) -> Result<String, ReplayError> {
+    let mut scene = scene::stage(play, (from_us, to_us), voice)?;
+    thin(&mut scene, width as usize / PIXELS_EACH, voice);
     let wide = f64::from(width);
     let scale = Scale::new(moments(&scene), LEFT + 8.0, wide - RIGHT);
     let bottom = TOP + ROW * (scene.rows.len().max(1) as f64 - 1.0) + ROW / 2.0;
     let high = bottom + 92.0 + 15.0 * scene.notes.len() as f64;
     let mut paper = Paper::default();
-    head(&mut paper, &scene, wide, high);
+    head(&mut paper, &scene, [wide, high], voice);
     let mut drawing = Drawing {
         play,
+        voice,
         scene: &scene,
         scale: &scale,
         paper: &mut paper,
@@ -50,14 +61,14 @@ pub fn draw(play: &Play, from_us: u64, to_us: Option<u64>, width: u32) -> Result
     };
     drawing.all();
     axis(&mut paper, &scale, bottom, wide);
-    legend(&mut paper, bottom + 58.0, &scene.notes);
+    legend(&mut paper, bottom + 58.0, &scene.notes, voice);
     paper.raw("</svg>");
     Ok(paper.into_text())
 }
 
 /// The beginning, with what a screen reader says.
-fn head(paper: &mut Paper, scene: &Scene, wide: f64, high: f64) {
-    let (title, description) = (title(scene), description(scene));
+fn head(paper: &mut Paper, scene: &Scene, [wide, high]: [f64; 2], voice: Voice) {
+    let (title, description) = (title(scene, voice), description(scene, voice));
     paper.raw(&format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"roda\" viewBox=\"0 0 {wide} {high}\" width=\"{wide}\" \
          height=\"{high}\" role=\"img\" aria-labelledby=\"roda-title roda-desc\">"
@@ -70,37 +81,45 @@ fn head(paper: &mut Paper, scene: &Scene, wide: f64, high: f64) {
     paper.words("h1", [20.0, 30.0], &title);
 }
 
-fn title(scene: &Scene) -> String {
+fn title(scene: &Scene, voice: Voice) -> String {
     let (from, to) = scene.span;
-    format!(
-        "{} nodes, {} messages, {:.2} s",
-        scene.rows.len(),
-        scene.said.len(),
-        to.saturating_sub(from) as f64 / 1e6
+    let seconds = to.saturating_sub(from) as f64 / 1e6;
+    say!(
+        voice,
+        "drawn-title",
+        nodes = scene.rows.len(),
+        messages = scene.said.len(),
+        seconds = format!("{seconds:.2}")
     )
 }
 
 /// The whole story in sentences.
-fn description(scene: &Scene) -> String {
-    let mut sentences = vec![format!(
-        "A space-time diagram: time goes to the right, each of the nodes {} has a line.",
-        super::words::list(&scene.rows.iter().map(|node| node.0).collect::<Vec<_>>())
-    )];
+fn description(scene: &Scene, voice: Voice) -> String {
+    let rows: Vec<u16> = scene.rows.iter().map(|node| node.0).collect();
+    let mut sentences = vec![say!(voice, "drawn-about", nodes = list(&rows))];
     for turn in &scene.turns {
         let at = turn.points.iter().map(|(_, time)| *time).min().unwrap_or(0);
         sentences.push(format!("{} s: {}.", since(at), turn.text));
     }
     for (row, time, mark, text) in &scene.marks {
         if matches!(mark, Mark::Crash | Mark::Rollback | Mark::Exit) {
-            sentences.push(format!("{} s: node {} {text}.", since(*time), scene.rows[*row]));
+            let text = of_node(voice, scene.rows[*row], text);
+            sentences.push(format!("{} s: {text}.", since(*time)));
         }
     }
-    let (passes, repairs) = (scene.passes.len(), scene.repairs.len());
-    sentences.push(format!(
-        "{} messages, {passes} passes of the token and {repairs} repairs are drawn.",
-        scene.said.len()
+    sentences.push(say!(
+        voice,
+        "drawn-counts",
+        messages = scene.said.len(),
+        passes = scene.passes.len(),
+        repairs = scene.repairs.len()
     ));
     sentences.join(" ")
+}
+
+/// What a node does, with its number.
+fn of_node(voice: Voice, node: NodeId, does: &str) -> String {
+    say!(voice, "drawn-node", id = node.to_string(), does = does)
 }
 
 /// All moments at which something is drawn.
@@ -131,7 +150,7 @@ fn moments(scene: &Scene) -> Vec<u64> {
 }
 
 /// Leaves out what lies outside, and of what there is too much.
-fn thin(scene: &mut Scene, most: usize) {
+fn thin(scene: &mut Scene, most: usize, voice: Voice) {
     let (from, to) = scene.span;
     let inside = |time: u64| (from..=to).contains(&time);
     scene.passes.retain(|pass| inside(pass.way.left));
@@ -143,22 +162,28 @@ fn thin(scene: &mut Scene, most: usize) {
     scene
         .turns
         .retain(|turn| turn.points.iter().any(|(_, time)| inside(*time)));
-    let mut notes = Vec::new();
-    keep_every(&mut scene.passes, most, "passes of the token", &mut notes);
-    keep_every(&mut scene.holds, most, "visits of the token", &mut notes);
-    keep_every(&mut scene.said, most, "messages", &mut notes);
-    keep_every(&mut scene.repairs, most, "repairs", &mut notes);
-    keep_every(&mut scene.marks, most, "marks", &mut notes);
-    keep_every(&mut scene.stays, 4 * most, "stays in rings", &mut notes);
-    keep_every(&mut scene.gathers, 4 * most, "searches for others", &mut notes);
-    keep_every(&mut scene.turns, most / 8 + 1, "turns", &mut notes);
-    scene.notes = notes;
+    let lacking = [
+        (keep_every(&mut scene.passes, most), "drawn-passes"),
+        (keep_every(&mut scene.holds, most), "drawn-visits"),
+        (keep_every(&mut scene.said, most), "drawn-messages"),
+        (keep_every(&mut scene.repairs, most), "drawn-repairs"),
+        (keep_every(&mut scene.marks, most), "drawn-marks"),
+        (keep_every(&mut scene.stays, 4 * most), "drawn-stays"),
+        (keep_every(&mut scene.gathers, 4 * most), "drawn-searches"),
+        (keep_every(&mut scene.turns, most / 8 + 1), "drawn-turns"),
+    ];
+    let note = |(kept, what): (Option<(usize, usize)>, &str)| {
+        let (shown, all) = kept?;
+        let what = voice.say(what, &[]);
+        Some(say!(voice, "drawn-some", shown = shown, all = all, what = what))
+    };
+    scene.notes = lacking.into_iter().filter_map(note).collect();
 }
 
-/// Keeps one of so many that at most `most` are left.
-fn keep_every<T>(things: &mut Vec<T>, most: usize, what: &str, notes: &mut Vec<String>) {
+/// Keeps one of so many that at most `most` are left. How many are left of how many, if not all.
+fn keep_every<T>(things: &mut Vec<T>, most: usize) -> Option<(usize, usize)> {
     if things.len() <= most {
-        return;
+        return None;
     }
     let each = things.len().div_ceil(most.max(1));
     let all = things.len();
@@ -167,10 +192,7 @@ fn keep_every<T>(things: &mut Vec<T>, most: usize, what: &str, notes: &mut Vec<S
         at += 1;
         at % each == 1
     });
-    notes.push(format!(
-        "{} of {all} {what} are drawn; --from, --to and --width show more",
-        things.len()
-    ));
+    Some((things.len(), all))
 }
 
 /// The axis of time, with the lengths of what is long and empty.
@@ -215,22 +237,23 @@ fn length(us: u64) -> String {
 }
 
 /// What the shapes mean, and what was left out.
-fn legend(paper: &mut Paper, y: f64, notes: &[String]) {
+fn legend(paper: &mut Paper, y: f64, notes: &[String], voice: Voice) {
     let mut x = LEFT;
-    let mut item = |paper: &mut Paper, draw: &dyn Fn(&mut Paper, f64), text: &str| {
+    let mut item = |paper: &mut Paper, draw: &dyn Fn(&mut Paper, f64), key: &str| {
+        let text = voice.say(key, &[]);
         draw(paper, x);
-        paper.words("soft", [x + 34.0, y + 4.0], text);
-        x += 34.0 + width(text, 11.0) + 22.0;
+        paper.words("soft", [x + 34.0, y + 4.0], &text);
+        x += 34.0 + width(&text, 11.0) + 22.0;
     };
     item(
         paper,
         &|p, x| p.band("hold", [x, y - 3.5, 26.0, 7.0], 3.5, ""),
-        "holds the token",
+        "legend-holds",
     );
     item(
         paper,
         &|p, x| p.arrow("pass", "roda-token", [[x, y], [x + 28.0, y]], ""),
-        "passes it, with its hop",
+        "legend-passes",
     );
     item(
         paper,
@@ -238,38 +261,34 @@ fn legend(paper: &mut Paper, y: f64, notes: &[String]) {
             p.arrow("said", "roda-said", [[x, y], [x + 28.0, y]], "");
             p.dot("stamp", [x, y], 3.5, "");
         },
-        "message, stamped and delivered",
+        "legend-message",
     );
     item(
         paper,
         &|p, x| p.line("late", [x, y], [x + 28.0, y]),
-        "delivered late",
+        "legend-late",
     );
     item(
         paper,
         &|p, x| p.arrow("again", "roda-again", [[x, y], [x + 28.0, y]], ""),
-        "sent again",
+        "legend-again",
     );
     item(
         paper,
         &|p, x| p.line("gather", [x, y], [x + 28.0, y]),
-        "looks for others",
+        "legend-looks",
     );
     item(
         paper,
         &|p, x| p.path("bad", [x + 14.0, y], style::shapes::CRASH, ""),
-        "killed",
+        "legend-killed",
     );
     item(
         paper,
         &|p, x| p.path("mark", [x + 12.0, y + 7.0], style::shapes::FLAG, ""),
-        "checkpoint",
+        "legend-checkpoint",
     );
-    paper.words(
-        "soft",
-        [LEFT, y + 22.0],
-        "time goes to the right; long silences are drawn short",
-    );
+    paper.words("soft", [LEFT, y + 22.0], &say!(voice, "legend-time"));
     for (line, note) in notes.iter().enumerate() {
         paper.words("soft", [LEFT, y + 38.0 + 15.0 * line as f64], note);
     }

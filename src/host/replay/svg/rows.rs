@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::super::Play;
-use super::super::words::{short, who};
+use super::super::words::{passes, short, who};
 use super::paper::{Paper, width};
 use super::scale::Scale;
 use super::scene::{Mark, Scene, Stretch, Turn, Way};
 use super::style::{RING_COLOURS, shapes};
 use super::{LEFT, RIGHT, ROW, TOP};
+use crate::host::terminal::lang::{Voice, say};
 use crate::words::RingId;
 
 /// Half the height of a ring's band around a line.
@@ -21,6 +22,7 @@ const SHORT_WAY: f64 = 14.0;
 /// A scene on its way to the paper.
 pub(super) struct Drawing<'a> {
     pub play: &'a Play,
+    pub voice: Voice,
     pub scene: &'a Scene,
     pub scale: &'a Scale,
     pub paper: &'a mut Paper,
@@ -54,6 +56,11 @@ impl Drawing<'_> {
         [self.x(time), self.y(row)]
     }
 
+    /// What the node of a row does, with its number.
+    fn of_node(&self, row: usize, does: &str) -> String {
+        super::of_node(self.voice, self.scene.rows[row], does)
+    }
+
     /// A colour for each ring, in the order in which they came.
     fn colours(&self) -> BTreeMap<RingId, usize> {
         let mut firsts: BTreeMap<RingId, u64> = BTreeMap::new();
@@ -77,7 +84,8 @@ impl Drawing<'_> {
             let class = format!("b{}", colours[&stay.what]);
             let (x, y) = (self.x(stay.from), self.y(stay.row));
             let place = [x, y - HALF_BAND, self.x(stay.to) - x, 2.0 * HALF_BAND];
-            let title = format!("node {} in ring {}", self.scene.rows[stay.row], short(stay.what));
+            let in_ring = say!(self.voice, "drawn-in-ring", ring = short(stay.what));
+            let title = self.of_node(stay.row, &in_ring);
             self.paper.band(&class, place, 9.0, &title);
         }
         for (at, one) in stays.iter().enumerate() {
@@ -155,11 +163,9 @@ impl Drawing<'_> {
             let room = self.x(stay.to) - x - 4.0;
             let name = short(stay.what);
             let class = format!("ringname e{}", colours[&stay.what]);
-            for text in [
-                format!("ring {name} · {} members", members.len()),
-                format!("ring {name}"),
-                name,
-            ] {
+            let ring = say!(self.voice, "drawn-ring", ring = name.as_str());
+            let of_members = say!(self.voice, "drawn-members", count = members.len());
+            for text in [format!("{ring} · {of_members}"), ring, name] {
                 if width(&text, 10.5) <= room && self.paper.label(&class, 10.5, [x, y], &text) {
                     break;
                 }
@@ -173,7 +179,7 @@ impl Drawing<'_> {
         for row in 0..self.scene.rows.len() {
             let y = self.y(row);
             let node = self.scene.rows[row];
-            let name = who(node, &self.play.recording.names);
+            let name = who(self.voice, node, &self.play.recording.names);
             self.paper.words(
                 "who",
                 [20.0, y + 4.5],
@@ -188,7 +194,8 @@ impl Drawing<'_> {
         }
         for gather in self.scene.gathers.iter().filter(|gather| gather.meets(span)) {
             let (x, y) = (self.x(gather.from), self.y(gather.row));
-            let title = format!("node {}: {}", self.scene.rows[gather.row], gather.what);
+            let node = say!(self.voice, "node", id = self.scene.rows[gather.row].to_string());
+            let title = format!("{node}: {}", self.voice.reason(&gather.what));
             let to = [self.x(gather.to), y];
             self.paper.raw(&format!(
                 "<line class=\"gather\" x1=\"{x:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\"><title>{}</title></line>",
@@ -243,7 +250,9 @@ impl Drawing<'_> {
             let from = said.row.map(|row| self.point(row, said.stamped));
             for (row, time, late) in &said.delivered {
                 let to = self.point(*row, *time);
-                let title = format!("{} delivered at node {}", said.number, self.scene.rows[*row]);
+                let node = self.scene.rows[*row].to_string();
+                let number = said.number.as_str();
+                let title = say!(self.voice, "drawn-delivered", number = number, id = node);
                 match from {
                     Some(from) if said.row != Some(*row) && *late => {
                         self.paper.line("late", from, to);
@@ -259,7 +268,8 @@ impl Drawing<'_> {
         for said in &self.scene.said {
             let Some(row) = said.row else { continue };
             let [x, y] = self.point(row, said.stamped);
-            let title = format!("{} stamped: {}", said.number, said.text);
+            let (number, text) = (said.number.as_str(), said.text.as_str());
+            let title = say!(self.voice, "drawn-stamped", number = number, text = text);
             self.paper.dot("stamp", [x, y], 4.4, &title);
             let short_text = crate::host::terminal::visible::cut(&said.text, 22);
             let full = format!("{} {short_text}", said.number);
@@ -298,10 +308,12 @@ impl Drawing<'_> {
     fn repairs(&mut self) {
         for (way, number) in &self.scene.repairs {
             let (from, to) = (self.point(way.from_row, way.left), self.end(way));
-            let title = format!("{number} sent again to node {}", self.scene.rows[way.to_row]);
+            let (number, node) = (number.as_str(), self.scene.rows[way.to_row].to_string());
+            let title = say!(self.voice, "drawn-resent", number = number, id = node);
             self.paper.arrow("again", "roda-again", [from, to], &title);
             let mid = [(from[0] + to[0]) / 2.0 + 4.0, (from[1] + to[1]) / 2.0];
-            self.paper.label("againt", 9.5, mid, &format!("{number} again"));
+            let again = say!(self.voice, "drawn-again", number = number);
+            self.paper.label("againt", 9.5, mid, &again);
         }
     }
 
@@ -312,19 +324,15 @@ impl Drawing<'_> {
             let (x, y) = (self.x(hold.from), self.y(hold.row));
             // A visit that is over at once is still to be seen behind its stamp.
             let wide = (self.x(hold.to) - x + 14.0).max(14.0);
-            let title = format!(
-                "node {} holds the token, hop {}",
-                self.scene.rows[hold.row], hold.what
-            );
+            let holds = say!(self.voice, "drawn-holds", hop = hold.what.to_string());
+            let title = self.of_node(hold.row, &holds);
             self.paper
                 .band("hold", [x - 7.0, y - 4.5, wide, 9.0], 4.5, &title);
         }
         for pass in &self.scene.passes {
             let (from, to) = (self.point(pass.way.from_row, pass.way.left), self.end(&pass.way));
-            let title = format!(
-                "node {} passes the token to {}, hop {}",
-                self.scene.rows[pass.way.from_row], self.scene.rows[pass.way.to_row], pass.hop
-            );
+            let passes = passes(self.voice, pass.hop, self.scene.rows[pass.way.to_row].0);
+            let title = self.of_node(pass.way.from_row, &passes);
             self.paper.arrow("pass", "roda-token", [from, to], &title);
             let part = 0.42;
             let (dx, dy) = (to[0] - from[0], to[1] - from[1]);
@@ -346,14 +354,15 @@ impl Drawing<'_> {
         let gathers = self.scene.gathers.iter().filter(|gather| gather.meets(span));
         for gather in gathers.filter(|gather| gather.from > 0 && !gather.what.ends_with("gathers")) {
             let [x, y] = self.point(gather.row, gather.from);
-            self.paper.label("why", 9.5, [x + 3.0, y + 15.0], &gather.what);
+            let why = self.voice.reason(&gather.what);
+            self.paper.label("why", 9.5, [x + 3.0, y + 15.0], &why);
         }
     }
 
     fn marks(&mut self) {
         for (row, time, mark, text) in &self.scene.marks {
             let [x, y] = self.point(*row, *time);
-            let title = format!("node {} {text}", self.scene.rows[*row]);
+            let title = self.of_node(*row, text);
             let (class, shape, at) = match mark {
                 Mark::Start => ("mark", shapes::START, [x, y]),
                 Mark::Exit => ("mark", shapes::EXIT, [x, y]),

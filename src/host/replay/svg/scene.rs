@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use super::super::Play;
 use super::super::error::ReplayError;
-use super::super::told::{Told, position};
+use super::super::told::{LabTold, Told, position};
 use super::super::words::{Words, said};
+use crate::host::terminal::lang::{Voice, say};
 use crate::words::{MessageId, NodeId, Position, RingId};
 
 /// A stretch of a node's line.
@@ -145,6 +146,7 @@ struct Standing {
 struct Staging {
     scene: Scene,
     standing: Vec<Standing>,
+    voice: Voice,
     words: Words,
     said: BTreeMap<Position, Said>,
     senders: BTreeMap<Position, MessageId>,
@@ -160,7 +162,7 @@ struct Staging {
 }
 
 /// The scene of a stretch of time.
-pub fn stage(play: &Play, from_us: u64, to_us: Option<u64>) -> Result<Scene, ReplayError> {
+pub fn stage(play: &Play, (from_us, to_us): (u64, Option<u64>), voice: Voice) -> Result<Scene, ReplayError> {
     let rows = play.recording.nodes();
     let mut staging = Staging {
         standing: vec![Standing::default(); rows.len()],
@@ -169,7 +171,8 @@ pub fn stage(play: &Play, from_us: u64, to_us: Option<u64>) -> Result<Scene, Rep
             rows,
             ..Scene::default()
         },
-        words: Words::default(),
+        voice,
+        words: Words::new(voice),
         said: BTreeMap::new(),
         senders: BTreeMap::new(),
         stamps: BTreeMap::new(),
@@ -216,7 +219,7 @@ impl Staging {
                 if self.standing[row].lives.is_some() {
                     // The life before ended without a word.
                     let last = self.standing[row].last;
-                    let text = "no more is told of this life".to_string();
+                    let text = say!(self.voice, "drawn-no-more");
                     self.scene.marks.push((row, last, Mark::Crash, text));
                     self.dies(row, last);
                 }
@@ -227,16 +230,10 @@ impl Staging {
                 self.mark(row, time, Mark::Exit, told);
                 self.dies(row, time);
             }
-            Told::Story { rolled_back, .. } if *rolled_back > 0 => self.mark(row, time, Mark::Rollback, told),
-            Told::Lab {
-                what,
-                on,
-                state,
-                from,
-                ..
-            } if self.scene.rows[row].0 == *on => self.lab(row, time, told, (what, state, from)),
+            Told::Story(story) if story.rolled_back > 0 => self.mark(row, time, Mark::Rollback, told),
+            Told::Lab(lab) if self.scene.rows[row].0 == lab.on => self.lab(row, time, told, lab),
             Told::Gathering { reason } => self.gathers(row, time, reason),
-            Told::Ring { ring, .. } => self.installs(row, time, *ring),
+            Told::Ring(installed) => self.installs(row, time, installed.ring),
             Told::Grant { hop, ring } => self.granted(row, time, *hop, *ring),
             Told::Pass { hop, to, ring } => self.passed(row, time, (*hop, *to), *ring),
             Told::Rest { hop, ring } | Told::Wake { hop, ring, .. } | Told::Token { hop, ring, .. } => {
@@ -248,11 +245,11 @@ impl Staging {
             }
             Told::Pending { .. }
             | Told::Stamped { .. }
-            | Told::Message { .. }
+            | Told::Message(_)
             | Told::Asked { .. }
             | Told::Resent { .. }
             | Told::Repaired { .. } => self.of_messages(row, time, told),
-            Told::Story { .. }
+            Told::Story(_)
             | Told::Written { .. }
             | Told::Held { .. }
             | Told::Request {}
@@ -260,7 +257,7 @@ impl Staging {
             | Told::Reconciled { .. }
             | Told::DiskRoom {}
             // What others are told of a lesson.
-            | Told::Lab { .. }
+            | Told::Lab(_)
             | Told::Warning { .. }
             | Told::Other => {}
         }
@@ -271,27 +268,19 @@ impl Staging {
             self.pending.entry(*id).or_insert(time);
         } else if let Told::Stamped { ring, seq, .. } = told {
             self.stamps.entry(position(*ring, *seq)).or_insert(time);
-        } else if let Told::Message {
-            id,
-            ring,
-            seq,
-            text,
-            late,
-            ..
-        } = told
-        {
-            let position = position(*ring, *seq);
-            let number = self.words.number(*ring, *seq);
-            let sender = self.row(id.sender.id);
-            self.senders.insert(position, *id);
+        } else if let Told::Message(message) = told {
+            let position = position(message.ring, message.seq);
+            let number = self.words.number(message.ring, message.seq);
+            let sender = self.row(message.id.sender.id);
+            self.senders.insert(position, message.id);
             let said = self.said.entry(position).or_insert_with(|| Said {
                 row: sender,
                 stamped: time,
                 number,
-                text: said(text),
+                text: said(&message.text),
                 delivered: Vec::new(),
             });
-            said.delivered.push((row, time, *late));
+            said.delivered.push((row, time, message.late));
         } else if let Told::Asked { by, .. } = told {
             if self.scene.rows[row].0 == *by {
                 self.mark(row, time, Mark::Ask, told);
@@ -314,14 +303,14 @@ impl Staging {
         }
     }
 
-    fn lab(&mut self, row: usize, time: u64, told: &Told, (what, state, from): (&str, &str, &[u16])) {
-        match (what, state) {
+    fn lab(&mut self, row: usize, time: u64, told: &Told, lab: &LabTold) {
+        match (lab.what.as_str(), lab.state.as_str()) {
             ("crash", "begins") => {
                 self.mark(row, time, Mark::Crash, told);
                 self.dies(row, time);
             }
             ("cut", "begins") => {
-                self.cuts.entry(time).or_default().insert(row, from.to_vec());
+                self.cuts.entry(time).or_default().insert(row, lab.from.clone());
             }
             ("heal", "begins") => self.heals.entry(time).or_default().push(row),
             ("pause", _) => self.mark(row, time, Mark::Pause, told),

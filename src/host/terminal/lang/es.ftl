@@ -250,6 +250,148 @@ paste-question = ¿decir estas { $count } líneas como un solo mensaje? (si no, 
 alarm = ! { $text }
     .plain = aviso: { $text }
 
+## Grabaciones: eventos en palabras
+replay-unreadable = un evento que ya no se puede leer
+replay-inferred = hizo algo (se sabe por otros)
+replay-stamped-inferred = numeró { $number } (se sabe por otros)
+replay-start = { $who } empieza, encarnación { $incarnation }
+replay-story-fresh = no había nada en su disco
+replay-story-checkpoint = desde el checkpoint { $number }
+replay-story-none = sin checkpoint
+replay-story = { $from }: { $discarded ->
+        [one] { $discarded } mensaje deshecho
+       *[other] { $discarded } mensajes deshechos
+    }, { $own ->
+        [one] { $own } recuperado
+       *[other] { $own } recuperados
+    } de su réplica, { $held ->
+        [one] { $held } guardado
+       *[other] { $held } guardados
+    }
+replay-pending = dice, aún sin orden: { $text }
+replay-stamped = numera { $number } en el salto { $hop }
+replay-late = tarde
+replay-written = { $number } está en la réplica
+replay-held-by-all = { $number } lo tienen todos ({ $n })
+replay-held = { $number } lo tienen { $k } de { $n }
+replay-request = pide el testigo
+replay-grant = tiene el testigo, salto { $hop }
+replay-pass = pasa el testigo a { $to }, salto { $hop }
+replay-rest = el testigo descansa aquí, salto { $hop }
+replay-wake = se apremia al testigo, salto { $hop }
+replay-wake-by = { $by } apremia al testigo, salto { $hop }
+replay-token = el testigo estuvo aquí, salto { $hop }, hasta { $number }
+replay-gathering = busca a los demás: { $why }
+replay-ring = anillo { $ring } de { $members }
+replay-ring-joined = entra { $who }
+replay-ring-left = sale { $who }
+replay-ring-merged = unión de { $rings }
+replay-fenced = rechaza a { $who }: su anillo terminó
+replay-woke = estuvo suspendido { $ms } ms
+replay-asked = { $who } pide { $number } otra vez
+replay-asked-several = { $who } pide de { $first } a { $last } otra vez
+replay-resent = envía { $number } otra vez
+replay-resent-to = envía { $number } otra vez, a { $to }
+replay-repaired = { $number } llega por una reparación de { $from }
+replay-checkpoint = checkpoint
+replay-checkpoint-number = checkpoint { $number }
+replay-caught-up = al día con { $peer }: { $count ->
+        [one] { $count } mensaje
+       *[other] { $count } mensajes
+    }
+replay-reconciled = { $count ->
+        [one] { $count } mensaje reconciliado
+       *[other] { $count } mensajes reconciliados
+    }
+replay-disk-full = disco lleno: { $why }
+replay-lost = { $count ->
+        [one] { $count } evento no se pudo grabar
+       *[other] { $count } eventos no se pudieron grabar
+    }
+replay-warning = aviso: { $text }
+replay-exit = termina con código { $code }
+replay-exit-why = termina con código { $code }: { $why }
+replay-lab = lección: { $what }, { $state }
+replay-lab-heard = sabe de una lección: { $what }, en el nodo { $on }, { $state }
+replay-lab-killed = lo matan
+replay-lab-stopped = lo detienen donde está
+replay-lab-goes-on = continúa
+replay-lab-cut-off = deja de oír a { $from }
+replay-lab-hears = oye a todos otra vez
+replay-deed-pause = pausa
+replay-deed-crash = caída
+replay-deed-cut = corte
+replay-deed-heal = fin del corte
+replay-deed-lose-token = pérdida del testigo
+replay-deed-checkpoint = checkpoint
+replay-deed-rollback = vuelta a un checkpoint
+replay-deed-delay = retraso
+replay-deed-say = habla
+replay-deed-twin = gemelo
+replay-deed-asked = se pide
+replay-deed-begins = empieza
+replay-deed-ends = termina
+replay-deed-refused = no se hace
+replay-step = [Enter para el siguiente, q para terminar]
+replay-later = … { $seconds } s después
+replay-log-is-in = el registro para ShiViz está en { $path }; la expresión para leerlo es { $expression }
+replay-picture-is-in = el diagrama de espacio y tiempo está en { $path }
+
+## Grabaciones: el diagrama de espacio y tiempo
+drawn-title = { $nodes ->
+        [one] { $nodes } nodo
+       *[other] { $nodes } nodos
+    }, { $messages ->
+        [one] { $messages } mensaje
+       *[other] { $messages } mensajes
+    }, { $seconds } s
+drawn-about = Un diagrama de espacio y tiempo: el tiempo va hacia la derecha, y cada uno de los nodos { $nodes } tiene una línea.
+drawn-counts = Están dibujados: { $messages ->
+        [one] { $messages } mensaje
+       *[other] { $messages } mensajes
+    }, { $passes ->
+        [one] { $passes } paso
+       *[other] { $passes } pasos
+    } del testigo y { $repairs ->
+        [one] { $repairs } reparación
+       *[other] { $repairs } reparaciones
+    }.
+drawn-node = nodo { $id } { $does }
+drawn-in-ring = en el anillo { $ring }
+drawn-ring = anillo { $ring }
+drawn-members = { $count ->
+        [one] { $count } miembro
+       *[other] { $count } miembros
+    }
+drawn-delivered = { $number } entregado en el nodo { $id }
+drawn-stamped = { $number } numerado: { $text }
+drawn-resent = { $number } enviado otra vez al nodo { $id }
+drawn-again = { $number } otra vez
+drawn-holds = tiene el testigo, salto { $hop }
+drawn-no-more = no se cuenta más de esta vida
+drawn-splits = la red se divide: { $sides }
+drawn-whole = la red está entera otra vez
+drawn-merge = unión: { $rings } pasan a ser { $ring }
+drawn-partition = división: anillos { $rings }
+drawn-some = Aparecen { $shown } de { $all } { $what }; --from, --to y --width muestran más
+drawn-passes = pasos del testigo
+drawn-visits = visitas del testigo
+drawn-messages = mensajes
+drawn-repairs = reparaciones
+drawn-marks = marcas
+drawn-stays = estancias en anillos
+drawn-searches = búsquedas de los demás
+drawn-turns = giros
+legend-holds = tiene el testigo
+legend-passes = lo pasa, con su salto
+legend-message = mensaje, numerado y entregado
+legend-late = entregado tarde
+legend-again = enviado otra vez
+legend-looks = busca a los demás
+legend-killed = lo matan
+legend-checkpoint = checkpoint
+legend-time = el tiempo va hacia la derecha; los silencios largos se dibujan cortos
+
 ## Comandos
 command-unknown-near = /{ $name } no es un comando; ¿será /{ $near }? (//{ $name } lo dice)
 command-unknown = /{ $name } no es un comando; /ayuda los lista (//{ $name } lo dice)

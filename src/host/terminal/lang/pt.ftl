@@ -250,6 +250,148 @@ paste-question = dizer estas { $count } linhas como uma mensagem só? (se não, 
 alarm = ! { $text }
     .plain = aviso: { $text }
 
+## Gravações: eventos em palavras
+replay-unreadable = um evento que já não dá para ler
+replay-inferred = fez alguma coisa (sabe-se por outros)
+replay-stamped-inferred = numerou { $number } (sabe-se por outros)
+replay-start = { $who } começa, encarnação { $incarnation }
+replay-story-fresh = não havia nada no seu disco
+replay-story-checkpoint = a partir do checkpoint { $number }
+replay-story-none = sem checkpoint
+replay-story = { $from }: { $discarded ->
+        [one] { $discarded } mensagem desfeita
+       *[other] { $discarded } mensagens desfeitas
+    }, { $own ->
+        [one] { $own } recuperada
+       *[other] { $own } recuperadas
+    } da sua réplica, { $held ->
+        [one] { $held } guardada
+       *[other] { $held } guardadas
+    }
+replay-pending = diz, ainda sem ordem: { $text }
+replay-stamped = numera { $number } no salto { $hop }
+replay-late = atrasada
+replay-written = { $number } está na réplica
+replay-held-by-all = { $number } está com todos ({ $n })
+replay-held = { $number } está com { $k } de { $n }
+replay-request = pede a ficha
+replay-grant = tem a ficha, salto { $hop }
+replay-pass = passa a ficha a { $to }, salto { $hop }
+replay-rest = a ficha descansa aqui, salto { $hop }
+replay-wake = a ficha é apressada, salto { $hop }
+replay-wake-by = a ficha é apressada por { $by }, salto { $hop }
+replay-token = a ficha esteve aqui, salto { $hop }, até { $number }
+replay-gathering = procura os outros: { $why }
+replay-ring = anel { $ring } de { $members }
+replay-ring-joined = entrou { $who }
+replay-ring-left = saiu { $who }
+replay-ring-merged = união de { $rings }
+replay-fenced = barra { $who }: seu anel acabou
+replay-woke = ficou suspenso por { $ms } ms
+replay-asked = { $who } pede { $number } de novo
+replay-asked-several = { $who } pede de { $first } a { $last } de novo
+replay-resent = envia { $number } de novo
+replay-resent-to = envia { $number } de novo, a { $to }
+replay-repaired = { $number } chega por um reparo de { $from }
+replay-checkpoint = checkpoint
+replay-checkpoint-number = checkpoint { $number }
+replay-caught-up = em dia com { $peer }: { $count ->
+        [one] { $count } mensagem
+       *[other] { $count } mensagens
+    }
+replay-reconciled = { $count ->
+        [one] { $count } mensagem reconciliada
+       *[other] { $count } mensagens reconciliadas
+    }
+replay-disk-full = disco cheio: { $why }
+replay-lost = { $count ->
+        [one] { $count } evento não pôde ser gravado
+       *[other] { $count } eventos não puderam ser gravados
+    }
+replay-warning = aviso: { $text }
+replay-exit = termina com código { $code }
+replay-exit-why = termina com código { $code }: { $why }
+replay-lab = lição: { $what }, { $state }
+replay-lab-heard = sabe de uma lição: { $what }, no nó { $on }, { $state }
+replay-lab-killed = é morto
+replay-lab-stopped = é parado onde está
+replay-lab-goes-on = continua
+replay-lab-cut-off = fica sem ouvir { $from }
+replay-lab-hears = ouve todos de novo
+replay-deed-pause = pausa
+replay-deed-crash = queda
+replay-deed-cut = corte
+replay-deed-heal = fim do corte
+replay-deed-lose-token = perda da ficha
+replay-deed-checkpoint = checkpoint
+replay-deed-rollback = volta a um checkpoint
+replay-deed-delay = atraso
+replay-deed-say = fala
+replay-deed-twin = gêmeo
+replay-deed-asked = pede-se
+replay-deed-begins = começa
+replay-deed-ends = termina
+replay-deed-refused = não se faz
+replay-step = [Enter para o próximo, q para terminar]
+replay-later = … { $seconds } s depois
+replay-log-is-in = o registro para o ShiViz está em { $path }; a expressão para lê-lo é { $expression }
+replay-picture-is-in = o diagrama de espaço e tempo está em { $path }
+
+## Gravações: o diagrama de espaço e tempo
+drawn-title = { $nodes ->
+        [one] { $nodes } nó
+       *[other] { $nodes } nós
+    }, { $messages ->
+        [one] { $messages } mensagem
+       *[other] { $messages } mensagens
+    }, { $seconds } s
+drawn-about = Um diagrama de espaço e tempo: o tempo vai para a direita, e cada um dos nós { $nodes } tem uma linha.
+drawn-counts = Estão desenhados: { $messages ->
+        [one] { $messages } mensagem
+       *[other] { $messages } mensagens
+    }, { $passes ->
+        [one] { $passes } passagem
+       *[other] { $passes } passagens
+    } da ficha e { $repairs ->
+        [one] { $repairs } reparo
+       *[other] { $repairs } reparos
+    }.
+drawn-node = nó { $id } { $does }
+drawn-in-ring = no anel { $ring }
+drawn-ring = anel { $ring }
+drawn-members = { $count ->
+        [one] { $count } membro
+       *[other] { $count } membros
+    }
+drawn-delivered = { $number } entregue no nó { $id }
+drawn-stamped = { $number } numerada: { $text }
+drawn-resent = { $number } enviada de novo ao nó { $id }
+drawn-again = { $number } de novo
+drawn-holds = tem a ficha, salto { $hop }
+drawn-no-more = nada mais se conta desta vida
+drawn-splits = a rede se divide: { $sides }
+drawn-whole = a rede está inteira de novo
+drawn-merge = união: { $rings } viram { $ring }
+drawn-partition = divisão: anéis { $rings }
+drawn-some = Aparecem { $shown } de { $all } { $what }; --from, --to e --width mostram mais
+drawn-passes = passagens da ficha
+drawn-visits = visitas da ficha
+drawn-messages = mensagens
+drawn-repairs = reparos
+drawn-marks = marcas
+drawn-stays = estadas em anéis
+drawn-searches = buscas pelos outros
+drawn-turns = viradas
+legend-holds = tem a ficha
+legend-passes = passa-a, com seu salto
+legend-message = mensagem, numerada e entregue
+legend-late = entregue com atraso
+legend-again = enviada de novo
+legend-looks = procura os outros
+legend-killed = morto
+legend-checkpoint = checkpoint
+legend-time = o tempo vai para a direita; silêncios longos são desenhados curtos
+
 ## Comandos
 command-unknown-near = /{ $name } não é um comando; seria /{ $near }? (//{ $name } diz isso)
 command-unknown = /{ $name } não é um comando; /ajuda os lista (//{ $name } diz isso)

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::super::words::{list, short};
+use super::super::super::words::{all_of, list, short};
 use super::{Staging, Turn};
+use crate::host::terminal::lang::say;
 use crate::words::RingId;
 
 impl Staging {
@@ -25,14 +26,14 @@ impl Staging {
             let sides: Vec<String> = sides.iter().map(|side| list(side)).collect();
             self.scene.turns.push(Turn {
                 points: cuts.keys().map(|row| (*row, time)).collect(),
-                text: format!("the network splits: {}", sides.join(" | ")),
+                text: say!(self.voice, "drawn-splits", sides = sides.join(" | ")),
                 merge: false,
             });
         }
         for (time, rows) in std::mem::take(&mut self.heals) {
             self.scene.turns.push(Turn {
                 points: rows.into_iter().map(|row| (row, time)).collect(),
-                text: "the network is whole again".to_string(),
+                text: say!(self.voice, "drawn-whole"),
                 merge: false,
             });
         }
@@ -63,7 +64,12 @@ impl Staging {
                 let olds: Vec<String> = olds.iter().map(|ring| short(*ring)).collect();
                 self.scene.turns.push(Turn {
                     points: members.iter().map(|(row, time, _)| (*row, *time)).collect(),
-                    text: format!("merge: {} become {}", olds.join(" and "), short(*ring)),
+                    text: say!(
+                        self.voice,
+                        "drawn-merge",
+                        rings = all_of(self.voice, olds),
+                        ring = short(*ring)
+                    ),
                     merge: true,
                 });
             }
@@ -73,7 +79,7 @@ impl Staging {
             let points = news.iter().filter_map(|ring| rings[ring].first());
             self.scene.turns.push(Turn {
                 points: points.map(|(row, time, _)| (*row, *time)).collect(),
-                text: format!("partition: rings {}", parts.join(" and ")),
+                text: say!(self.voice, "drawn-partition", rings = all_of(self.voice, parts)),
                 merge: false,
             });
         }
