@@ -575,6 +575,7 @@ fn a_recording_has_all_events_in_detail_and_an_existing_file_is_left_alone() {
         "message",
         "held",
         "token",
+        "stamped",
         "written",
         "status",
         "checkpointed",

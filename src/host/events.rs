@@ -87,6 +87,10 @@ pub fn notice(notice: &Notice, at: Mark) -> String {
         Notice::Conflict { id, position } => event("conflict").plain("id", id).position(position),
         Notice::FoundOrdered { id } => event("found_ordered").plain("id", id),
         Notice::OfferedAgain { id } => event("offered_again").plain("id", id),
+        Notice::Stamped { id, position, hop } => event("stamped")
+            .plain("id", id)
+            .position(position)
+            .number("hop", hop.0),
         Notice::Written { id, position } => event("written").plain("id", id).position(position),
         Notice::Checkpointed {
             number,
@@ -124,6 +128,7 @@ pub fn start(start: &Start, at: Mark) -> String {
         .plain("group", start.group)
         .number("delay_min_us", start.delay_min_us)
         .number("delay_max_us", start.delay_max_us)
+        .number("quorum", start.quorum)
         .text("replica", start.replica.to_string_lossy())
         .text("checkpoints", start.checkpoints.to_string_lossy())
         .flag("encrypted", start.key.is_some())

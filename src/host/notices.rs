@@ -166,7 +166,8 @@ fn bytes(notice: Option<&Notice>) -> usize {
 fn weight(notice: &Notice) -> Weight {
     match notice {
         Notice::Request(_) | Notice::Grant(..) | Notice::Pass(..) => Weight::Passing,
-        Notice::Detail(_) | Notice::Written { .. } | Notice::Standing(_) => Weight::Passing,
+        Notice::Detail(_) | Notice::Stamped { .. } | Notice::Written { .. } => Weight::Passing,
+        Notice::Standing(_) => Weight::Passing,
         Notice::Fenced { .. } | Notice::CatchingUp { .. } => Weight::Passing,
         Notice::Message { own: false, .. } | Notice::Moved(_) | Notice::Conflict { .. } => Weight::Kept,
         Notice::Gathering(_) | Notice::Ring { .. } | Notice::CaughtUp { .. } => Weight::Seldom,

@@ -191,8 +191,8 @@ pub enum Command {
     Leave,
 }
 
-/// How closely a node is watched. What is told in detail is [`Notice::Detail`], [`Notice::Written`] and
-/// [`Notice::Standing`]; a node that is not watched makes none of them.
+/// How closely a node is watched. What is told in detail is [`Notice::Detail`], [`Notice::Stamped`],
+/// [`Notice::Written`] and [`Notice::Standing`]; a node that is not watched makes none of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Watch {
     /// Not at all.

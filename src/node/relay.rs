@@ -29,6 +29,7 @@ impl Node {
             Output::Stamped(id, position, hop) => {
                 self.traces.step_at(now, id, Step::Stamped(hop), position);
                 self.follow(id, position);
+                self.watch_stamped(id, position, hop);
                 if bugs::on(Bug::ForgotWhenStamped) && self.outbox.remove(id).is_some() {
                     self.store(Store::OutboxForget(vec![id]), None);
                 }

@@ -2,7 +2,7 @@
 
 use super::Node;
 use super::face::{Notice, Watch};
-use crate::words::{MessageId, Position, Time};
+use crate::words::{Hop, MessageId, Position, Time};
 
 /// How often a watched node tells how things stand, in microseconds.
 const STATUS_US: u64 = 1_000_000;
@@ -47,6 +47,13 @@ impl Node {
             self.watching.status_at = Some(now.after_us(STATUS_US));
             let status = self.status(now);
             self.notice(Notice::Standing(Box::new(status)));
+        }
+    }
+
+    /// An own message got its number.
+    pub(super) fn watch_stamped(&mut self, id: MessageId, position: Position, hop: Hop) {
+        if self.watching.details {
+            self.notice(Notice::Stamped { id, position, hop });
         }
     }
 
@@ -175,7 +182,7 @@ mod tests {
     fn is_detail(notice: &Notice) -> bool {
         matches!(
             notice,
-            Notice::Detail(_) | Notice::Written { .. } | Notice::Standing(_)
+            Notice::Detail(_) | Notice::Stamped { .. } | Notice::Written { .. } | Notice::Standing(_)
         )
     }
 
@@ -200,6 +207,10 @@ mod tests {
             .iter()
             .filter(|notice| matches!(notice, Notice::Written { .. }));
         assert_eq!(written.count(), 2);
+        let stamped = watched
+            .iter()
+            .filter(|notice| matches!(notice, Notice::Stamped { .. }));
+        assert_eq!(stamped.count(), 2);
     }
 
     #[test]

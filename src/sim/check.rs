@@ -216,6 +216,7 @@ impl Checker {
             | Notice::Request(_)
             | Notice::Grant(..)
             | Notice::Detail(_)
+            | Notice::Stamped { .. }
             | Notice::Written { .. }
             | Notice::Standing(_)
             | Notice::Pass(..)

@@ -163,11 +163,19 @@ pub fn event(event: &Event, node: &Node) -> String {
     }
 }
 
+/// Whether a notice is one of those that only recorded nodes tell; a trace is the same with and without.
+pub fn is_detail(notice: &Notice) -> bool {
+    matches!(
+        notice,
+        Notice::Detail(_) | Notice::Stamped { .. } | Notice::Written { .. }
+    )
+}
+
 /// An action in words; datagrams are told where they arrive.
 pub fn action(action: &Action, node: &Node) -> Option<String> {
     let sent = |to, bytes: &Bytes| datagram(bytes, node.sealing().look_sent(to, bytes.clone()));
     match action {
-        Action::Notice(n) => Some(notice(n)),
+        Action::Notice(n) => (!is_detail(n)).then(|| notice(n)),
         Action::Multicast(bytes) => Some(format!("all: {}", sent(To::Group, bytes))),
         Action::Unicast(to, bytes) => {
             let id = to.ip().octets()[2];
@@ -254,6 +262,7 @@ pub fn notice(notice: &Notice) -> String {
         Notice::DiskRoom => "disk has room".into(),
         Notice::Status(_) | Notice::Standing(_) | Notice::Trace { .. } => "status".into(),
         Notice::Detail(detail) => format!("{detail:?}"),
+        Notice::Stamped { position, hop, .. } => format!("stamped {position} at hop {hop}"),
         Notice::Written { position, .. } => format!("written {position}"),
         Notice::Rekeyed(names) => format!("rekeyed, {} accepted", names.len()),
         Notice::Stranger(stranger) => {

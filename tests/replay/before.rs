@@ -176,7 +176,9 @@ fn before(events: &[Value], a: usize, b: usize) -> bool {
                 .collect();
             nodes.sort_unstable();
             nodes.dedup();
+            let quorum = |event: &Value| event["quorum"].as_u64().unwrap_or(0) > 0;
             same("id")
+                && !events.iter().any(quorum)
                 && other["k"] == other["n"]
                 && other["n"] == nodes.len()
                 && is_first(events, a, &["id"])

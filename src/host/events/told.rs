@@ -122,7 +122,7 @@ pub fn kind(notice: &Notice) -> Kind {
         Notice::Ring { .. } => Kind::Ring,
         Notice::Status(_) | Notice::Standing(_) => Kind::Status,
         Notice::Detail(Detail::Token(_)) => Kind::Token,
-        Notice::Detail(_) | Notice::Written { .. } => Kind::Passing,
+        Notice::Detail(_) | Notice::Stamped { .. } | Notice::Written { .. } => Kind::Passing,
         Notice::Request(_) | Notice::Grant(..) | Notice::Pass(..) => Kind::Passing,
         Notice::CatchingUp { .. } => Kind::Passing,
     }
@@ -142,7 +142,7 @@ pub enum Audience {
 /// Who is told this notice as an event.
 pub fn audience(notice: &Notice) -> Audience {
     match notice {
-        Notice::Detail(_) | Notice::Written { .. } => Audience::Details,
+        Notice::Detail(_) | Notice::Stamped { .. } | Notice::Written { .. } => Audience::Details,
         Notice::Standing(_) => Audience::Followers,
         Notice::Pending { .. } | Notice::Refused { .. } | Notice::Message { .. } => Audience::All,
         Notice::Held { .. } | Notice::Moved(_) | Notice::Request(_) | Notice::Grant(..) => Audience::All,

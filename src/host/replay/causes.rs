@@ -11,7 +11,8 @@
 //! - A ring is installed after its commit token went through all members, so after each of them gathered for it.
 //! - A number is repaired after its repairer sent it again (for the first time), and heard to be asked for after it
 //!   was asked for.
-//! - A message is held by all of *n* after *n* nodes have written it.
+//! - A message is held by all of *n* after *n* nodes have written it, unless there is a quorum: then what is held is
+//!   stored before it is delivered, and written later.
 //!
 //! Where a node's recording is missing, what others deliver of its messages still tells when it stamped them: such
 //! events are added to its line, in the order of their positions.
@@ -243,8 +244,11 @@ impl Finder<'_> {
         self.recording.is_one_machine(one.clock, other.clock) && one.us > other.us
     }
 
-    /// Held by all is after all have written, if all of them tell.
+    /// Held by all is after all have written, if all of them tell. With a quorum it is stored elsewhere that counts.
     fn held(&mut self) {
+        if self.recording.has_quorum {
+            return;
+        }
         let mut written: BTreeMap<MessageId, BTreeMap<NodeId, u32>> = BTreeMap::new();
         let mut held = Vec::new();
         for (event, node, fact) in self.facts() {

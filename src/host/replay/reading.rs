@@ -70,6 +70,8 @@ pub struct Recording {
     pub streams: BTreeMap<NodeId, Vec<u32>>,
     /// For each clock, what to add to it for the time since 1970, as its wall clock had it, in microseconds.
     pub clocks: Vec<i64>,
+    /// Whether its nodes hold a message before they deliver it, and write it into the replica later.
+    pub has_quorum: bool,
     /// What the nodes call themselves.
     pub names: BTreeMap<NodeId, String>,
     /// What is wrong with the recordings, in sentences.
@@ -308,9 +310,13 @@ impl Reading<'_> {
         let wall_us = head.at.as_deref().and_then(wall_us);
         let us = head.us.or(wall_us).unwrap_or(0);
         if let Told::Start {
-            incarnation, name, ..
+            incarnation,
+            name,
+            quorum,
+            ..
         } = told
         {
+            self.recording.has_quorum |= *quorum > 0;
             self.starts(node, *incarnation, name)?;
         }
         let offset_us = wall_us.unwrap_or(us) as i64 - us as i64;

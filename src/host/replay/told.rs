@@ -168,6 +168,8 @@ pub enum Told {
         incarnation: u64,
         #[serde(default)]
         name: String,
+        #[serde(default)]
+        quorum: u16,
     },
     Story(StoryTold),
     Pending {

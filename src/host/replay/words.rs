@@ -65,6 +65,7 @@ impl Words {
                 id,
                 name,
                 incarnation,
+                ..
             } => starts(voice, (*id, name), *incarnation),
             Told::Story(story) => found(voice, story),
             Told::Pending { text, .. } => say!(voice, "replay-pending", text = said(text)),

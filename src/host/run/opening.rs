@@ -186,6 +186,7 @@ fn start(options: &NodeOptions, net: &Net, restart: &Restart, name: String) -> S
         replica: paths.replica(),
         checkpoints: paths.own,
         key: None,
+        quorum: options.quorum,
         lab: options.lab,
         web: None,
     }

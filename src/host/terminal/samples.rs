@@ -173,6 +173,7 @@ pub fn start() -> Start {
         group: "224.1.1.1:5007".parse().unwrap(),
         delay_min_us: 0,
         delay_max_us: 150_000,
+        quorum: 0,
         replica: PathBuf::from("./replicas/node-3.jsonl"),
         checkpoints: PathBuf::from("./checkpoints/node-3"),
         key: None,
@@ -348,6 +349,11 @@ fn of_files() -> Vec<Notice> {
         Notice::FoundOrdered { id: id(3, 16) },
         Notice::OfferedAgain { id: id(3, 17) },
         checkpointed(),
+        Notice::Stamped {
+            id: id(3, 17),
+            position: position(4, 42),
+            hop: Hop(812),
+        },
         Notice::Written {
             id: id(3, 17),
             position: position(4, 42),

@@ -33,6 +33,8 @@ pub struct Start {
     pub delay_min_us: u64,
     /// The artificial delay: longest.
     pub delay_max_us: u64,
+    /// How many members must hold a message before it is delivered; 0 for no quorum.
+    pub quorum: u16,
     /// The replica file.
     pub replica: PathBuf,
     /// The folder of the checkpoints.

@@ -214,7 +214,7 @@ impl View {
                 self.talk(Level::Normal, &line);
             }
             // For who watches on a page or in a recording.
-            Notice::Detail(_) | Notice::Written { .. } | Notice::Standing(_) => {}
+            Notice::Detail(_) | Notice::Stamped { .. } | Notice::Written { .. } | Notice::Standing(_) => {}
             Notice::Checkpointed { .. } => self.checkpointed(),
             Notice::Reconciled { records } => {
                 self.answer(&[say!(self.voice(), "reconciled", count = *records)]);

@@ -131,6 +131,15 @@ pub enum Notice {
         /// The line.
         id: MessageId,
     },
+    /// This node gave an own message its number; only for who watches.
+    Stamped {
+        /// The message.
+        id: MessageId,
+        /// Where it stands.
+        position: Position,
+        /// The hop of the token that was here then.
+        hop: Hop,
+    },
     /// A message is in this node's replica, synced; only for who watches.
     Written {
         /// The message.

@@ -82,7 +82,7 @@ pub(super) fn topic(told: &Told) -> Option<&'static str> {
         Notice::Rekeyed(_) | Notice::Stranger(_) => "key",
         Notice::Lab(_) => "lab",
         Notice::Status(_) | Notice::Standing(_) | Notice::Trace { .. } => return None,
-        Notice::Detail(_) | Notice::Written { .. } => return None,
+        Notice::Detail(_) | Notice::Stamped { .. } | Notice::Written { .. } => return None,
     })
 }
 

@@ -228,7 +228,11 @@ fn verbose_tells_of_every_notice() {
         // Details are for the page and recordings.
         let silent = matches!(
             notice,
-            Notice::Pass(..) | Notice::Detail(_) | Notice::Written { .. } | Notice::Standing(_)
+            Notice::Pass(..)
+                | Notice::Detail(_)
+                | Notice::Stamped { .. }
+                | Notice::Written { .. }
+                | Notice::Standing(_)
         );
         assert_eq!(lines.is_empty(), silent, "{notice:?}: {lines:?}");
     }
