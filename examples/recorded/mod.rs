@@ -42,9 +42,10 @@ fn lines(one: &Happened, next: &mut impl FnMut() -> Mark) -> Vec<String> {
         What::Start {
             incarnation,
             name,
+            quorum,
             again,
         } => {
-            let start = start(next(), *incarnation, name);
+            let start = start(next(), *incarnation, name, *quorum);
             if *again {
                 // What a later life found is the simulator's own business.
                 return vec![start];
@@ -89,7 +90,7 @@ fn lab(mark: Mark, what: &str, state: &str) -> Object {
 }
 
 /// A life begins. What of a start is of the machine, a simulated one does not have.
-fn start(mark: Mark, incarnation: Incarnation, name: &str) -> String {
+fn start(mark: Mark, incarnation: Incarnation, name: &str, quorum: u16) -> String {
     begin("start", mark)
         .number("id", mark.node.0)
         .plain("incarnation", incarnation)
@@ -98,6 +99,7 @@ fn start(mark: Mark, incarnation: Incarnation, name: &str) -> String {
         .text("interface", "simulated")
         .number("delay_min_us", 0u64)
         .number("delay_max_us", 0u64)
+        .number("quorum", quorum)
         .flag("encrypted", false)
         .maybe_text("key", None::<&str>)
         .end()

@@ -59,7 +59,8 @@ pub fn run_plan(plan: &Plan, traced: bool) -> Report {
     report(world, plan.seed, outcome)
 }
 
-/// Runs a plan and returns, beside the report, what a recording of it keeps. The run is the same as without.
+/// Runs a plan and returns, beside the report, what a recording of it keeps: also what only watched nodes tell. The run
+/// is the same as without.
 pub fn record_plan(plan: &Plan, traced: bool) -> (Report, Vec<Happened>) {
     let mut world = world(plan, traced);
     world.hooks.happened = Some(Vec::new());
@@ -241,11 +242,70 @@ fn rings(world: &World) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::face::Notice;
     use crate::sim::plan::Mask;
+    use crate::sim::tell;
+    use crate::sim::world::{Told, What};
 
     #[test]
     fn a_mask_that_leaves_nothing_out_changes_nothing() {
         let masked = run_plan(&Plan::masked(3, &Mask::default()), false);
         assert_eq!(masked.fingerprint, run(3, false).fingerprint);
+    }
+
+    #[test]
+    fn a_run_that_is_recorded_is_the_same_run() {
+        let mut later_lives = 0;
+        for seed in 3..11 {
+            let plan = Plan::new(seed);
+            let plain = run_plan(&plan, true);
+            let (recorded, happened) = record_plan(&plan, true);
+            assert_eq!(recorded.fingerprint, plain.fingerprint, "seed {seed}");
+            assert_eq!(recorded.steps, plain.steps, "seed {seed}");
+            assert_eq!(recorded.seen, plain.seen, "seed {seed}");
+            assert!(recorded.trace == plain.trace, "seed {seed}: other traces");
+            let lives = lives(&happened);
+            let silent = lives
+                .iter()
+                .position(|life| life.messages > 0 && life.details == 0);
+            assert_eq!(silent, None, "seed {seed}: a life without details: {lives:?}");
+            later_lives += lives.iter().filter(|life| life.again && life.details > 0).count();
+        }
+        assert!(later_lives > 10, "only {later_lives} later lives told details");
+    }
+
+    /// What a life told.
+    #[derive(Debug)]
+    struct Life {
+        node: NodeId,
+        again: bool,
+        messages: usize,
+        details: usize,
+    }
+
+    /// All lives, in the order in which they began.
+    fn lives(happened: &[Happened]) -> Vec<Life> {
+        let mut lives: Vec<Life> = Vec::new();
+        for one in happened {
+            let node = one.node;
+            if let What::Start { again, .. } = one.what {
+                let (messages, details) = (0, 0);
+                lives.push(Life {
+                    node,
+                    again,
+                    messages,
+                    details,
+                });
+            }
+            // A node that is down can be cut off from others, and says nothing.
+            let Some(life) = lives.iter_mut().rfind(|life| life.node == node) else {
+                continue;
+            };
+            if let What::Told(Told::Notice(notice)) = &one.what {
+                life.messages += usize::from(matches!(notice, Notice::Message { .. }));
+                life.details += usize::from(tell::is_detail(notice));
+            }
+        }
+        lives
     }
 }

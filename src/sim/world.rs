@@ -234,7 +234,7 @@ impl World {
         let clock = Clock::right(self.now);
         let (node, actions) = Node::new(config, restart, seed, clock.local(self.now));
         let process = Process {
-            node,
+            node: self.hooks.watched(node, clock.local(self.now)),
             life,
             clock,
             timer: None,

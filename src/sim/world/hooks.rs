@@ -8,7 +8,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use bytes::Bytes;
 
 use super::{Broken, World, tell};
-use crate::node::face::{Action, Event, Exit, Notice, Ticket};
+use crate::node::Node;
+use crate::node::face::{Action, Event, Exit, Notice, Ticket, Watch};
 use crate::words::{Incarnation, NodeId, Time};
 
 /// What a user would have seen.
@@ -40,6 +41,8 @@ pub enum What {
         incarnation: Incarnation,
         /// What its user calls itself.
         name: String,
+        /// How many members must hold a message before it is delivered; 0 for no quorum.
+        quorum: u16,
         /// Whether there was a life before it.
         again: bool,
     },
@@ -116,7 +119,7 @@ pub struct Ambush {
 pub struct Hooks {
     /// All that was told, in order, if it is kept.
     pub told: Option<Vec<(NodeId, Told)>>,
-    /// All that a recording keeps, in order, if there is to be one.
+    /// All that a recording keeps, in order, if there is to be one; nodes that start then tell details.
     pub happened: Option<Vec<Happened>>,
     /// Mischief to come.
     pub orders: Vec<Order>,
@@ -145,6 +148,14 @@ pub struct Fate {
 }
 
 impl Hooks {
+    /// A node that starts: it tells details if a recording keeps them.
+    pub(super) fn watched(&self, mut node: Node, now: Time) -> Node {
+        if self.happened.is_some() {
+            node.watch(now, Watch::Details);
+        }
+        node
+    }
+
     /// A datagram is being sent: counts it.
     pub fn sending(&mut self, from: SocketAddrV4, multicast: bool, bytes: &Bytes) {
         self.serial += 1;
@@ -261,16 +272,16 @@ impl World {
         if self.hooks.told.is_none() && self.hooks.happened.is_none() {
             return;
         }
-        let told = match action {
-            Action::Notice(notice) => Told::Notice(notice.clone()),
-            Action::Exit(exit) => Told::Exit(exit.clone()),
+        let (told, detail) = match action {
+            Action::Notice(notice) => (Told::Notice(notice.clone()), tell::is_detail(notice)),
+            Action::Exit(exit) => (Told::Exit(exit.clone()), false),
             Action::Multicast(_)
             | Action::Unicast(..)
             | Action::Store(..)
             | Action::Load(..)
             | Action::Stream(..) => return,
         };
-        if let Some(kept) = &mut self.hooks.told {
+        if let Some(kept) = self.hooks.told.as_mut().filter(|_| !detail) {
             kept.push((id, told.clone()));
         }
         self.keep(id, What::Told(told));
@@ -290,6 +301,7 @@ impl World {
         let start = What::Start {
             incarnation: me.incarnation,
             name: format!("n{}", me.id),
+            quorum: self.config.quorum,
             again,
         };
         self.keep(id, start);

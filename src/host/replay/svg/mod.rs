@@ -288,7 +288,11 @@ fn legend(paper: &mut Paper, y: f64, notes: &[String], voice: Voice) {
         &|p, x| p.path("mark", [x + 12.0, y + 7.0], style::shapes::FLAG, ""),
         "legend-checkpoint",
     );
-    paper.words("soft", [LEFT, y + 22.0], &say!(voice, "legend-time"));
+    let asks = say!(voice, "legend-asks");
+    paper.path("mark", [LEFT + 13.0, y + 18.0], style::shapes::ASK, "");
+    paper.words("soft", [LEFT + 34.0, y + 22.0], &asks);
+    let x = LEFT + 34.0 + width(&asks, 11.0) + 22.0;
+    paper.words("soft", [x, y + 22.0], &say!(voice, "legend-time"));
     for (line, note) in notes.iter().enumerate() {
         paper.words("soft", [LEFT, y + 38.0 + 15.0 * line as f64], note);
     }

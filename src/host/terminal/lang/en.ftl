@@ -355,6 +355,7 @@ legend-again = sent again
 legend-looks = looks for others
 legend-killed = killed
 legend-checkpoint = checkpoint
+legend-asks = asks for it again
 legend-time = time goes to the right; long silences are drawn short
 
 ## Commands

@@ -390,6 +390,7 @@ legend-again = enviado otra vez
 legend-looks = busca a los demás
 legend-killed = lo matan
 legend-checkpoint = checkpoint
+legend-asks = pide otra vez
 legend-time = el tiempo va hacia la derecha; los silencios largos se dibujan cortos
 
 ## Comandos

@@ -390,6 +390,7 @@ legend-again = enviada de novo
 legend-looks = procura os outros
 legend-killed = morto
 legend-checkpoint = checkpoint
+legend-asks = pede de novo
 legend-time = o tempo vai para a direita; silêncios longos são desenhados curtos
 
 ## Comandos
