@@ -6,6 +6,8 @@
 mod before;
 #[path = "replay/page.rs"]
 mod page;
+#[path = "replay/real.rs"]
+mod real;
 #[path = "../examples/recorded/mod.rs"]
 mod recorded;
 mod support;
@@ -18,7 +20,7 @@ use std::process::{Command, Output};
 use before::{agrees, log_of};
 use roda::host::replay::svg;
 use roda::host::replay::{Play, shiviz};
-use roda::host::terminal::lang::Voice;
+use roda::host::terminal::lang::{Lang, Voice};
 use roda::sim::plan::{Mask, Plan};
 use roda::sim::run::record_plan;
 use roda::sim::script;
@@ -52,9 +54,15 @@ impl Files {
     }
 
     fn replay(&self, names: &[&str], words: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_node"));
+        self.replay_in(&[], names, words)
+    }
+
+    /// The same with these variables, and none of those of whoever runs the tests.
+    fn replay_in(&self, variables: &[(&str, &str)], names: &[&str], words: &[&str]) -> Output {
+        let mut command = support::piped(Command::new(env!("CARGO_BIN_EXE_node")));
         command
             .current_dir(self.0.path())
+            .envs(variables.iter().copied())
             .arg("replay")
             .args(names)
             .args(words);
@@ -96,6 +104,80 @@ fn a_recording_is_told_in_words_in_order() {
     let nothing = files.replay(&["all.jsonl"], &["--only", "rekeyed"]);
     assert_eq!(nothing.status.code(), Some(1));
     assert!(talk(&nothing).contains("nothing happened"), "{}", talk(&nothing));
+}
+
+#[test]
+fn the_language_is_that_of_who_reads_and_of_files_that_which_is_asked_for() {
+    let files = Files::new();
+    files.write("all.jsonl", scenario());
+    let said = |variables: &[(&str, &str)], words: &[&str]| {
+        let told = files.replay_in(variables, &["all.jsonl"], words);
+        assert_eq!(told.status.code(), Some(0), "{}", talk(&told));
+        out(&told)
+    };
+    let (english, pt, es) = (
+        "passes the token to 3",
+        "passa a ficha a 3",
+        "pasa el testigo a 3",
+    );
+    for (variables, words, part) in [
+        (&[("LANG", "pt_BR.UTF-8")][..], &[][..], pt),
+        (&[("LANG", "pt_BR.UTF-8"), ("RODA_LANG", "es")], &[], es),
+        (
+            &[("LANG", "pt_BR.UTF-8"), ("RODA_LANG", "es")],
+            &["--lang", "en"],
+            english,
+        ),
+        (&[("LANG", "pt_BR.UTF-8")], &["--shiviz", "-"], english),
+        (&[("LANG", "pt_BR.UTF-8")], &["--svg", "-"], english),
+        (&[("RODA_LANG", "es")], &["--shiviz", "-"], es),
+        (&[], &["--svg", "-", "--lang", "pt"], pt),
+    ] {
+        let text = said(variables, words);
+        for other in [english, pt, es] {
+            assert_eq!(
+                text.contains(other),
+                other == part,
+                "{variables:?} {words:?}: {other}"
+            );
+        }
+    }
+    let written = files.replay(&["all.jsonl"], &["--lang", "pt", "--svg", "out.svg"]);
+    assert_eq!(talk(&written), "o diagrama de espaço e tempo está em out.svg\n");
+}
+
+#[test]
+fn a_picture_is_whole_in_every_language() {
+    let files = Files::new();
+    let path = files.write("all.jsonl", scenario());
+    let play = Play::open(&[path]).unwrap();
+    let drawn = |lang| svg::draw(&play, 0, None, 1_400, Voice { lang, plain: false }).unwrap();
+    let english = xml::well_formed(&drawn(Lang::En)).unwrap();
+    for (lang, merge) in [
+        (Lang::Pt, "união: 2.1 e 2.3 viram 3.1"),
+        (Lang::Es, "unión: 2.1 y 2.3 pasan a ser 3.1"),
+    ] {
+        let picture = drawn(lang);
+        let elements = xml::well_formed(&picture).unwrap();
+        assert!(picture.contains(&format!(">{merge}</text>")), "{lang:?}");
+        for key in ["drawn-", "legend-", "replay-"] {
+            assert!(!picture.contains(key), "{lang:?} says {key}");
+        }
+        // The same shapes; of the labels some need more room.
+        let shapes = |elements: &[xml::Element]| {
+            let drawn = elements.iter().filter(|element| element.name != "text");
+            drawn.count()
+        };
+        assert_eq!(shapes(&elements), shapes(&english), "{lang:?}");
+        // No word of English is left but those that people said, and names.
+        let titles = |elements: &[xml::Element]| -> Vec<String> {
+            let titled = elements.iter().filter(|element| !element.title.is_empty());
+            titled.map(|element| element.title.clone()).collect()
+        };
+        for (title, english) in titles(&elements).into_iter().zip(titles(&english)) {
+            assert_ne!(title, english, "{lang:?}");
+        }
+    }
 }
 
 #[test]
@@ -373,6 +455,9 @@ fn the_picture_of_the_partition_shows_it_and_is_the_one_in_the_docs() {
     };
     assert_eq!(arrows("said"), 4 + 4 + 1 + 2 + 2 + 4);
     assert_eq!(arrows("token"), 6);
+    // The datagram that was lost, and who sent it again.
+    assert_eq!((arrows("again"), titles("#4 sent again to node 5")), (1, 1));
+    assert_eq!(titles("node 5 5 asks for #4 again"), 1);
     assert_eq!(titles("#3@2.3 delivered at node"), 5);
     assert!(titles("node 2 passes the token to 3, hop") == 1);
     for words in [
