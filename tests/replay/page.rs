@@ -132,6 +132,8 @@ fn a_recording_is_looked_at_and_nothing_else_by_who_has_the_token() {
     );
     assert_eq!(page.send(foreign.as_bytes()).status, 421);
 
+    let picture = page.get("/api/diagram?lang=pt").body;
+    assert!(String::from_utf8(picture).unwrap().contains("mensagens"));
     // What is exported is what the command line exports.
     let picture = page.get("/api/diagram?width=1400");
     assert!(

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clap::ValueEnum;
 use crossbeam_channel::bounded;
 
 use super::error::ReplayError;
@@ -15,7 +16,7 @@ use super::{Play, ReplayOptions, Speed, shiviz, svg, told};
 use crate::host::events::VERSION;
 use crate::host::events::object::{Object, list, quoted};
 use crate::host::signals::{self, HostSignal};
-use crate::host::terminal::lang::Voice;
+use crate::host::terminal::lang::{Lang, Voice};
 use crate::host::terminal::visible;
 use crate::host::web::WebOptions;
 use crate::host::web::answer::{Answer, Denied};
@@ -101,7 +102,7 @@ impl Desk {
             "/api/about" => Ok(Answer::json(200, self.about.clone())),
             "/api/recording" => self.events(&head.query),
             "/api/diagram" => self.diagram(&head.query),
-            "/api/shiviz" => self.log(),
+            "/api/shiviz" => self.log(&head.query),
             "/api/trace" => self.trace(&head.query),
             path => Err(Denied::new(
                 404,
@@ -146,7 +147,7 @@ impl Desk {
             let (least, most) = (WIDTHS.start(), WIDTHS.end());
             Denied::refused(format!("a diagram is {least} to {most} pixels wide"))
         })?;
-        match svg::draw(&self.play, from_us, to_us, width, self.voice) {
+        match svg::draw(&self.play, from_us, to_us, width, self.voice(query)) {
             Ok(picture) => Ok(Answer::made("image/svg+xml", picture)),
             Err(ReplayError::Nothing) => Err(Denied::refused("nothing happened in this stretch")),
             Err(error) => Err(gone(error)),
@@ -161,7 +162,14 @@ impl Desk {
             .map_err(gone)
     }
 
-    fn log(&self) -> Result<Answer, Denied> {
+    /// In the page's language, if it names one.
+    fn voice(&self, query: &str) -> Voice {
+        let named = queried(query, "lang").and_then(|lang| Lang::from_str(&lang, true).ok());
+        let lang = named.unwrap_or(self.voice.lang);
+        Voice { lang, ..self.voice }
+    }
+
+    fn log(&self, query: &str) -> Result<Answer, Denied> {
         let events = self.play.merged.order.len();
         if events > LOG_EVENTS_MAX {
             return Err(Denied::refused(format!(
@@ -169,7 +177,12 @@ impl Desk {
             )));
         }
         let mut log = Vec::new();
-        match shiviz::write(&self.play.recording, &self.play.merged, self.voice, &mut log) {
+        match shiviz::write(
+            &self.play.recording,
+            &self.play.merged,
+            self.voice(query),
+            &mut log,
+        ) {
             Ok(()) => {}
             Err(shiviz::ShivizError::Reading(error)) => return Err(gone(error)),
             Err(shiviz::ShivizError::Writing(error)) => return Err(Denied::new(500, error.to_string())),

@@ -1,7 +1,7 @@
 // The space-time diagram of a recording, drawn by the server, and what can be saved of it.
 
 import { byId, element, text } from "./dom.js";
-import { say, span } from "./words.js";
+import { language, say, span } from "./words.js";
 
 /** How much of the recording is drawn, in microseconds; 0 for all of it. */
 const STRETCHES = [200_000, 1_000_000, 5_000_000, 30_000_000, 0];
@@ -40,7 +40,7 @@ export class Diagram {
         const width = Math.max(WIDTH_AT_LEAST, byId("diagram-frame").clientWidth);
         text(byId("diagram-wrong"), say("diagram.drawing"));
         try {
-            const svg = await this.page.stream.text("/api/diagram", { from_us: from, to_us: to, width });
+            const svg = await this.page.stream.text("/api/diagram", { from_us: from, to_us: to, width, lang: language() });
             this.release();
             this.address = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
             this.picture.src = this.address;
@@ -57,7 +57,7 @@ export class Diagram {
 
     async shiviz() {
         try {
-            const log = await this.page.stream.text("/api/shiviz");
+            const log = await this.page.stream.text("/api/shiviz", { lang: language() });
             const address = URL.createObjectURL(new Blob([log], { type: "text/plain" }));
             element("a", { href: address, download: "roda-shiviz.log" }).click();
             setTimeout(() => URL.revokeObjectURL(address), 10_000);
