@@ -188,6 +188,7 @@ fn played_to_the_end(page: &Browser, events: &[Value]) {
         ),
     );
     assert_eq!(log(page), said(events, 1));
+    assert_eq!(page.js("return roda.replay.us === roda.replay.last().us"), true);
     choose(page, "language", "pt");
     page.wait(
         "in Portuguese",

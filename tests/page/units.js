@@ -28,7 +28,7 @@ function ring(name, ids, facts = {}) {
     return told("ring", { ring: name, epoch, leader, members: ids.map((id) => ({ id, incarnation: "7", name: `n${id}` })), joined: [], left: [], first: 1, came_from: [], left_how: [], ...facts });
 }
 
-const { begin, reduce, hopsUntil, apart, MESSAGES_KEPT } = await load("model.js");
+const { begin, reduce, hopsUntil, apart, ringApart, MESSAGES_KEPT } = await load("model.js");
 const { compareWith, mentions, numberOf, named, older } = await load("messages.js");
 const { compare, place } = await load("order.js");
 const { visible, visibleName } = await load("visible.js");
@@ -111,9 +111,25 @@ reduce(state, told("status", { phase: "operational", ring: "6.1.7", holding: fal
 same("an idle ring is not without it", state.token.silent, null);
 
 // Events of other nodes move the token, and change nothing else.
+const linesBefore = state.lines.length;
 reduce(state, { ...told("grant", { hop: 40, ring: "6.1.7" }), node: 2 });
+same("the visits elsewhere are not told", state.lines.length, linesBefore);
 reduce(state, { ...told("gathering", { reason: "of another" }), node: 2 });
 same("the holder elsewhere", [state.token.at, state.phase], [2, "operational"]);
+for (const type of ["grant", "pass", "rest", "wake"]) reduce(state, { ...told(type, { hop: 90, to: 3, ring: OTHER }), node: 3 });
+same("another ring's token is not this ring's", [state.token.at, state.token.to, state.token.hop, state.token.ring], [2, null, 40, "6.1.7"]);
+reduce(state, { ...message(14, { ring: "6.1.7" }), node: 2 });
+reduce(state, { ...told("written", { id: "2-7-14", ring: "6.1.7", seq: 14 }), node: 3 });
+same("what others have is theirs", [state.nodes.get(2).received, state.nodes.get(3).held, state.chat.byId.has("2-7-14")], [14, 14, false]);
+
+// A recording of several, as one of them saw it.
+state = [start(), { ...told("start", { id: 2, incarnation: "7", name: "bia", room: "geral" }), node: 2 }, ring(RING, [1, 2])].reduce(reduce, begin(2));
+same("who is looked at", [state.me.id, state.ring], [2, null]);
+reduce(state, { ...ring(RING, [1, 2]), node: 2 });
+same("and its own ring", state.ring.ring, RING);
+reduce(state, { ...ring(LATER, [1]), node: 1 });
+reduce(state, { ...ring("6.2.7", [2], { left: [1], left_how: [{ node: 1, how: "silent" }] }), node: 2 });
+same("the other side of a split", ringApart(state, apart(state)[0]), LATER);
 
 // A rollback: a jump back, and what the node does not hold is told to be discarded.
 state = after(start(), ring(RING, [1, 2]));

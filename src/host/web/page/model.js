@@ -75,8 +75,15 @@ export function reduce(state, event) {
         state.last = { n: event.event ?? state.last.n, us: event.us ?? state.last.us, at: event.at ?? state.last.at };
     }
     const take = TAKE[event.type];
-    if (take && (own || OF_ALL.has(event.type))) take(state, event, own);
+    if (take && (own || concerns(state, event))) take(state, event, own);
     return state;
+}
+
+// Whether an event of another node tells something of this node's ring, too: its token there, what it has, its own ring.
+function concerns(state, event) {
+    if (!OF_ALL.has(event.type)) return false;
+    if (!OF_THE_TOKEN.has(event.type)) return true;
+    return state.ring !== null && (event.ring ?? state.ringsOf.get(event.node)?.ring) === state.ring.ring;
 }
 
 function isOwn(state, event) {
@@ -85,7 +92,8 @@ function isOwn(state, event) {
 }
 
 // What an event of another node may tell as well.
-const OF_ALL = new Set(["grant", "pass", "ring", "rest", "wake", "message", "written"]);
+const OF_THE_TOKEN = new Set(["grant", "pass", "rest", "wake"]);
+const OF_ALL = new Set([...OF_THE_TOKEN, "ring", "message", "written"]);
 
 const TAKE = {
     start(state, event) {
@@ -608,7 +616,7 @@ function visit(state, event, facts) {
         tell(state, event, "line.granted", { hop: facts.hop, waited: facts.waited });
         return;
     }
-    if (isTold) return;
+    if (isTold || !isOwn(state, event)) return;
     const last = state.lines.at(-1);
     if (last?.key === "line.visits") {
         last.facts.hop = facts.hop;

@@ -187,6 +187,8 @@ export class Replay {
             taken += 1;
         }
         if (past.place < recording.count) this.ahead();
+        // Behind the last event is no time.
+        else this.us = this.last()?.us ?? 0;
         if (page.room === "" || (room === undefined && page.state.me)) {
             page.room ||= page.state.me?.room ?? "";
             page.log.enter();
