@@ -388,7 +388,8 @@ fn who_wants_no_colours_gets_none() {
 #[test]
 fn who_listens_gets_words_and_nothing_that_moves() {
     let group = Group::new();
-    let command = group.command(1, &["--name", "ana", "--plain"]);
+    let mut command = group.command(1, &["--name", "ana", "--plain"]);
+    command.env("NO_COLOR", "");
     let mut ana = Person::at_terminal(command);
     ana.sees("ana (1) in room geral");
     ana.sees("ring of 1: you (1)");
