@@ -500,7 +500,9 @@ fn a_page_that_loses_its_connection_anywhere_misses_nothing_and_sees_nothing_twi
         cuts += 1;
     }
     let mut events = page.events(last.as_deref());
+    let deadline = Instant::now() + PATIENCE;
     while known.0.len() < texts.len() {
+        assert!(Instant::now() < deadline, "only {} came", known.0.len());
         let event = events
             .next()
             .unwrap_or_else(|| panic!("only {} came", known.0.len()));
