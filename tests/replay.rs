@@ -153,13 +153,23 @@ fn a_picture_is_whole_in_every_language() {
     let play = Play::open(&[path]).unwrap();
     let drawn = |lang| svg::draw(&play, 0, None, 1_400, Voice { lang, plain: false }).unwrap();
     let english = xml::well_formed(&drawn(Lang::En)).unwrap();
-    for (lang, merge) in [
-        (Lang::Pt, "união: 2.1 e 2.3 viram 3.1"),
-        (Lang::Es, "unión: 2.1 y 2.3 pasan a ser 3.1"),
+    for (lang, merge, why) in [
+        (
+            Lang::Pt,
+            "união: 2.1 e 2.3 viram 3.1",
+            "nenhum sinal de 4 há 1450 ms, limite 200",
+        ),
+        (
+            Lang::Es,
+            "unión: 2.1 y 2.3 pasan a ser 3.1",
+            "ninguna señal de 4 desde hace 1450 ms, límite 200",
+        ),
     ] {
         let picture = drawn(lang);
         let elements = xml::well_formed(&picture).unwrap();
         assert!(picture.contains(&format!(">{merge}</text>")), "{lang:?}");
+        assert!(picture.contains(&format!(">{why}</text>")), "{lang:?}");
+        assert!(!picture.contains("no word from"), "{lang:?}");
         for key in ["drawn-", "legend-", "replay-"] {
             assert!(!picture.contains(key), "{lang:?} says {key}");
         }
@@ -333,10 +343,33 @@ fn clocks_of_a_log_agree_with_what_happened_before_what() {
     let mut recordings = vec![("the scenario".to_string(), scenario())];
     recordings.extend((1..25).map(|seed| (format!("seed {seed}"), of_seed(seed))));
     for (name, recording) in recordings {
-        let path = files.write("all.jsonl", &recording);
-        let log = log_of(&export(&[path])).unwrap();
-        agrees(&log, &recording).unwrap_or_else(|why| panic!("{name}: {why}"));
+        agrees_and_contradicts_nothing(&files, &name, &recording);
     }
+}
+
+#[test]
+fn what_one_node_does_not_tell_makes_nothing_of_the_others_untrue() {
+    let files = Files::new();
+    for seed in 1..25 {
+        let recording = of_seed(seed);
+        // It was recorded by a program that told no such details; or there was no room for them.
+        let silent = format!("\"node\":{}", 1 + seed % 3);
+        let told = |line: &&str| !(line.contains("\"type\":\"written\"") && line.contains(&silent));
+        let rest: String = recording
+            .lines()
+            .filter(told)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        agrees_and_contradicts_nothing(&files, &format!("seed {seed}"), &rest);
+    }
+}
+
+fn agrees_and_contradicts_nothing(files: &Files, name: &str, recording: &str) {
+    let path = files.write("all.jsonl", recording);
+    let play = Play::open(std::slice::from_ref(&path)).unwrap();
+    assert_eq!(play.merged.contradictions, 0, "{name}");
+    let log = log_of(&export(&[path])).unwrap();
+    agrees(&log, recording).unwrap_or_else(|why| panic!("{name}: {why}"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What happened before what, found by brute force: each rule of docs/RECORDINGS.md as a question about two events,
 //! then everything that can be reached. Nothing of this is the program's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 use roda::host::replay::shiviz::EXPRESSION;
@@ -46,7 +46,7 @@ pub fn agrees(log: &[Logged], recording: &str) -> Result<(), String> {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let reached = reach(&events);
+    let reached = reach(&events)?;
     // The k-th event of a node is the one whose own entry is k.
     let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
     let mut of_event = Vec::new();
@@ -90,7 +90,7 @@ pub fn agrees(log: &[Logged], recording: &str) -> Result<(), String> {
 }
 
 /// For each event those that are after it.
-fn reach(events: &[Value]) -> Vec<Vec<bool>> {
+fn reach(events: &[Value]) -> Result<Vec<Vec<bool>>, String> {
     let count = events.len();
     let mut direct: Vec<Vec<usize>> = vec![Vec::new(); count];
     for (a, after) in direct.iter_mut().enumerate() {
@@ -100,16 +100,47 @@ fn reach(events: &[Value]) -> Vec<Vec<bool>> {
             }
         }
     }
+    let places = places(&direct)?;
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_unstable_by_key(|event| places[*event]);
     let mut reached = vec![vec![false; count]; count];
-    for (a, reached) in reached.iter_mut().enumerate() {
-        let mut waiting = direct[a].clone();
-        while let Some(b) = waiting.pop() {
-            if !std::mem::replace(&mut reached[b], true) {
-                waiting.extend(&direct[b]);
+    // The last ones first, and for each the nearest first: what is reached through a nearer one is known already.
+    for a in order.into_iter().rev() {
+        let mut row = std::mem::take(&mut reached[a]);
+        direct[a].sort_unstable_by_key(|event| places[*event]);
+        for b in &direct[a] {
+            if !std::mem::replace(&mut row[*b], true) {
+                row.iter_mut()
+                    .zip(&reached[*b])
+                    .for_each(|(mine, its)| *mine |= its);
+            }
+        }
+        reached[a] = row;
+    }
+    Ok(reached)
+}
+
+/// Places for all events, so that each is before those that are after it; an error if they run in a circle.
+fn places(direct: &[Vec<usize>]) -> Result<Vec<usize>, String> {
+    let mut waits_for = vec![0; direct.len()];
+    direct.iter().flatten().for_each(|after| waits_for[*after] += 1);
+    let mut free: Vec<usize> = (0..direct.len()).filter(|event| waits_for[*event] == 0).collect();
+    let mut places = vec![0; direct.len()];
+    let mut placed = 0;
+    while let Some(event) = free.pop() {
+        places[event] = placed;
+        placed += 1;
+        for after in &direct[event] {
+            waits_for[*after] -= 1;
+            if waits_for[*after] == 0 {
+                free.push(*after);
             }
         }
     }
-    reached
+    if placed < direct.len() {
+        return Err(format!("{} events are before themselves", direct.len() - placed));
+    }
+    Ok(places)
 }
 
 fn kind(event: &Value) -> &str {
@@ -168,23 +199,31 @@ fn before(events: &[Value], a: usize, b: usize) -> bool {
                 && is_first(events, a, &["ring", "seq"])
                 && one["us"].as_u64() <= other["us"].as_u64()
         }
-        ("written", "held") => {
-            let mut nodes: Vec<u64> = events
-                .iter()
-                .filter(|event| kind(event) == "written" && event["id"] == one["id"])
-                .map(|event| event["node"].as_u64().unwrap())
-                .collect();
-            nodes.sort_unstable();
-            nodes.dedup();
+        ("written", "held") if same("id") => {
+            // Of the members of the teller's ring, all tell that they wrote it.
+            let mine = |event: &&Value| kind(event) == "ring" && event["node"] == other["node"];
+            let installed = events[..b].iter().rfind(mine);
+            let is_member = |event: &&Value| {
+                let same = |installed: &Value| installed["ring"] == event["ring"];
+                kind(event) == "ring" && installed.is_some_and(same)
+            };
+            let members = nodes_of(events.iter().filter(is_member));
+            let wrote = |event: &&Value| kind(event) == "written" && event["id"] == one["id"];
+            let writers = nodes_of(events.iter().filter(wrote));
             let quorum = |event: &Value| event["quorum"].as_u64().unwrap_or(0) > 0;
-            same("id")
-                && !events.iter().any(quorum)
+            !events.iter().any(quorum)
                 && other["k"] == other["n"]
-                && other["n"] == nodes.len()
+                && other["n"] == members.len()
+                && members.is_subset(&writers)
+                && members.contains(&one["node"].as_u64().unwrap())
                 && is_first(events, a, &["id"])
         }
         _ => false,
     }
+}
+
+fn nodes_of<'a>(events: impl Iterator<Item = &'a Value>) -> BTreeSet<u64> {
+    events.map(|event| event["node"].as_u64().unwrap()).collect()
 }
 
 /// Whether it is the first of its node that tells this.

@@ -11,7 +11,7 @@
 //! - A ring is installed after its commit token went through all members, so after each of them gathered for it.
 //! - A number is repaired after its repairer sent it again (for the first time), and heard to be asked for after it
 //!   was asked for.
-//! - A message is held by all of *n* after *n* nodes have written it, unless there is a quorum: then what is held is
+//! - A message is held by all of *n* after all *n* members of the ring have written it, unless there is a quorum: then what is held is
 //!   stored before it is delivered, and written later.
 //!
 //! Where a node's recording is missing, what others deliver of its messages still tells when it stamped them: such
@@ -250,20 +250,41 @@ impl Finder<'_> {
             return;
         }
         let mut written: BTreeMap<MessageId, BTreeMap<NodeId, u32>> = BTreeMap::new();
-        let mut held = Vec::new();
+        let mut members: BTreeMap<RingId, BTreeSet<NodeId>> = BTreeMap::new();
         for (event, node, fact) in self.facts() {
             if let Fact::Written(id) = fact {
                 let nodes = written.entry(id).or_default();
                 self.first(nodes, node, event);
-            } else if let Fact::HeldByAll(id, n) = fact {
-                held.push((event, id, n));
+            } else if let Fact::Installs(ring) = fact {
+                members.entry(ring).or_default().insert(node);
             }
         }
-        for (event, id, n) in held {
-            let Some(nodes) = written.get(&id).filter(|nodes| nodes.len() == usize::from(n)) else {
+        for (event, id, n, ring) in self.held_by_all() {
+            // Others may have written it as well; those that were counted are the members.
+            let members = members.get(&ring).filter(|nodes| nodes.len() == usize::from(n));
+            let (Some(members), Some(written)) = (members, written.get(&id)) else {
                 continue;
             };
-            nodes.values().for_each(|before| self.cause(*before, event));
+            let all: Option<Vec<u32>> = members.iter().map(|node| written.get(node).copied()).collect();
+            let all = all.unwrap_or_default();
+            all.into_iter().for_each(|before| self.cause(before, event));
         }
+    }
+
+    /// What all members of a ring have: the event that tells so, the message, how many they are, and their ring.
+    fn held_by_all(&self) -> Vec<(u32, MessageId, u16, RingId)> {
+        let mut held = Vec::new();
+        for stream in self.recording.streams.values() {
+            let mut installed = None;
+            for event in stream {
+                let fact = self.recording.entries[*event as usize].fact;
+                if let Fact::Installs(ring) = fact {
+                    installed = Some(ring);
+                } else if let (Fact::HeldByAll(id, n), Some(ring)) = (fact, installed) {
+                    held.push((*event, id, n, ring));
+                }
+            }
+        }
+        held
     }
 }
