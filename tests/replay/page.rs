@@ -56,7 +56,33 @@ fn the_page_of_a_recording_is_told_all_events_in_order() {
             assert_eq!(life["ended"], last["told"]["type"] == "exit", "{life}");
         }
     }
-    for moment in about["moments"].as_array().unwrap() {
+    let moments = about["moments"].as_array().unwrap();
+    let of = |kind: &str| {
+        let moments = moments.iter().filter(move |moment| moment["type"] == *kind);
+        moments.collect::<Vec<_>>()
+    };
+    let rings = of("ring");
+    assert!(
+        rings
+            .windows(2)
+            .all(|pair| pair[0]["told"]["ring"] != pair[1]["told"]["ring"])
+    );
+    // A life breaks off if nothing follows it for half a second at least, and it said no goodbye.
+    let end = *times.last().unwrap();
+    let lives = about["nodes"].as_array().unwrap().iter();
+    let lives = lives.flat_map(|node| node["lives"].as_array().unwrap());
+    let broken = lives.filter(|life| life["ended"] == false);
+    let broken: BTreeSet<u64> = broken
+        .map(|life| life["last"].as_u64().unwrap())
+        .filter(|last| times[*last as usize] + 500_000 < end)
+        .collect();
+    let told_broken: BTreeSet<u64> = of("breaks_off")
+        .iter()
+        .map(|moment| moment["at"].as_u64().unwrap())
+        .collect();
+    assert!(!broken.is_empty(), "a life is broken off in this seed");
+    assert_eq!(told_broken, broken);
+    for moment in moments {
         let at = moment["at"].as_u64().unwrap() as usize;
         assert_eq!(
             (&told[at]["told"], &told[at]["us"]),
