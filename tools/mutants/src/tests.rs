@@ -317,7 +317,7 @@ pub fn run(root: &Path, mutants: &[Mutant], built: &Built, options: &Options) ->
         if let Some(outcome) = known.get(&mutant.name) {
             let noticed = outcome.what == "noticed" || outcome.what == "hang";
             let counts = outcome.tree == built.tree || (options.keep && noticed);
-            if counts && !(options.again && !noticed) {
+            if counts && (noticed || !options.again) {
                 continue;
             }
         }

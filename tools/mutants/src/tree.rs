@@ -148,7 +148,7 @@ fn render(text: &str, mutants: &[(usize, &Mutant)]) -> (String, Vec<Place>) {
             pieces.push((at, false, -(order as isize), order, behind));
         }
     }
-    pieces.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
+    pieces.sort_by_key(|piece| (piece.0, piece.1, piece.2));
     let mut places: Vec<Place> = mutants
         .iter()
         .map(|(number, _)| Place {
@@ -392,7 +392,7 @@ fn artifact(messages: &[Value], kind: &str) -> Option<PathBuf> {
         .filter(|message| message["reason"] == "compiler-artifact");
     let made = made.filter(|message| message["target"]["kind"][0] == kind);
     made.filter_map(|message| message["executable"].as_str())
-        .last()
+        .next_back()
         .map(PathBuf::from)
 }
 
