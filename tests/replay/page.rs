@@ -139,6 +139,16 @@ fn a_recording_is_looked_at_and_nothing_else_by_who_has_the_token() {
     assert_eq!(status("/api/diagram?width=1000000000"), 422);
     assert_eq!(status("/api/diagram?from_us=99999999999"), 422);
     assert_eq!(status("/api/trace"), 422);
+    assert_eq!(status("/api/trace?seq=1&ring=x"), 422);
+    // Another one at the same place is told that it is taken, as a node is.
+    let at = format!("--web={}", page.at);
+    let taken = files.replay(&["all.jsonl"], &[&at]);
+    let said = super::talk(&taken);
+    assert_eq!(taken.status.code(), Some(5), "{said}");
+    assert!(
+        said.contains(&format!("cannot serve the page at {}", page.at)),
+        "{said}"
+    );
     let strangers = Page {
         token: "0".repeat(32),
         ..page.clone()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::host::events::VERSION;
 use crate::host::exit::Code;
+use crate::host::web::WebError;
 use crate::words::NodeId;
 
 /// Why it cannot be replayed.
@@ -32,8 +33,8 @@ pub enum ReplayError {
     WouldReplace(PathBuf),
     /// Nothing happened in the stretch that was asked for.
     Nothing,
-    /// The page cannot be served; why.
-    Page(String),
+    /// The page cannot be served.
+    Page(WebError),
 }
 
 impl ReplayError {
@@ -46,8 +47,8 @@ impl ReplayError {
             | ReplayError::Newer { .. }
             | ReplayError::Twice(..)
             | ReplayError::TooMany(_)
-            | ReplayError::Nothing
-            | ReplayError::Page(_) => Code::Other,
+            | ReplayError::Nothing => Code::Other,
+            ReplayError::Page(error) => error.code(),
         }
     }
 }
@@ -85,7 +86,7 @@ impl fmt::Display for ReplayError {
             ReplayError::Nothing => {
                 write!(f, "nothing happened in this stretch; see --from and --to")
             }
-            ReplayError::Page(why) => write!(f, "the page cannot be served: {why}"),
+            ReplayError::Page(error) => error.fmt(f),
         }
     }
 }

@@ -7,22 +7,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::ValueEnum;
 use crossbeam_channel::bounded;
+use serde::de::IgnoredAny;
 
 use super::error::ReplayError;
 use super::facts::Fact;
 use super::reading::Entry;
 use super::told::Told;
-use super::{Play, ReplayOptions, Speed, shiviz, svg, told};
+use super::{Play, ReplayOptions, Speed, shiviz, svg};
 use crate::host::events::VERSION;
 use crate::host::events::object::{Object, list, quoted};
 use crate::host::signals::{self, HostSignal};
-use crate::host::terminal::lang::{Lang, Voice};
+use crate::host::terminal::lang::{Lang, Voice, say};
 use crate::host::terminal::visible;
-use crate::host::web::WebOptions;
 use crate::host::web::answer::{Answer, Denied};
-use crate::host::web::asks::short_ring;
+use crate::host::web::api;
 use crate::host::web::request::{Head, Method, queried};
 use crate::host::web::rest::Rest;
+use crate::host::web::{WebError, WebOptions};
 use crate::words::{Epoch, MessageId, NodeId, Position, RingId, Seq};
 
 /// Events of one answer.
@@ -46,21 +47,20 @@ const PATH: &str = "replay";
 
 /// Serves the page until it is asked to end.
 pub fn serve(play: Play, options: &ReplayOptions, web: &WebOptions) -> Result<(), ReplayError> {
-    let failed = |error: &dyn std::fmt::Display| ReplayError::Page(error.to_string());
     let (end, ended) = bounded::<()>(1);
     let _watch = signals::watch(move |signal| match signal {
         // Asked twice is asked once.
         HostSignal::Leave => end.try_send(()).unwrap_or_default(),
         HostSignal::Force | HostSignal::Suspend(_) | HostSignal::Resumed => {}
     })
-    .map_err(|error| failed(&error))?;
+    .map_err(|error| ReplayError::Page(WebError::Machine(error)))?;
     let desk = Desk::new(play, options)?;
-    let mut page = Rest::serve(web, PATH, move |head| desk.answer(head)).map_err(|error| failed(&error))?;
+    let mut page = Rest::serve(web, PATH, move |head| desk.answer(head)).map_err(ReplayError::Page)?;
     if let Some(warning) = &page.warning {
         eprintln!("! {warning}");
     }
     println!("page: {}", page.link());
-    eprintln!("Ctrl-C here ends it.");
+    eprintln!("{}", say!(options.voice(), "replay-page-ends"));
     if web.open
         && let Err(why) = page.open_browser()
     {
@@ -155,9 +155,8 @@ impl Desk {
     }
 
     fn trace(&self, query: &str) -> Result<Answer, Denied> {
-        let seq = number(query, "seq")?.ok_or_else(|| Denied::refused("say which message: ?seq=42"))?;
-        let ring = queried(query, "ring").and_then(|ring| short_ring(&ring));
-        trace(&self.play, Seq(seq), ring)
+        let (seq, ring) = api::numbered(query)?;
+        trace(&self.play, seq, ring)
             .map(|trace| Answer::json(200, trace))
             .map_err(gone)
     }
@@ -200,7 +199,8 @@ fn gone(error: ReplayError) -> Denied {
 /// What an event's line says; of what is known from others only, what that is.
 fn told_by(play: &Play, entry: &Entry) -> Result<String, ReplayError> {
     if let Some(text) = play.recording.text(entry)?
-        && told::read(text.as_bytes()).is_ok()
+        && text.starts_with('{')
+        && serde_json::from_str::<IgnoredAny>(&text).is_ok()
     {
         return Ok(text);
     }
@@ -244,7 +244,9 @@ fn trace(play: &Play, seq: Seq, ring: Option<(Epoch, NodeId)>) -> Result<String,
             .text("step", step)
             .number("at", entry.node.0)
             .number("time_us", play.merged.times_us[event as usize]);
-        let told = if let Some(Told::Stamped { hop, .. }) = play.recording.told(entry)? {
+        let told = if let Fact::Stamped(..) = entry.fact
+            && let Some(Told::Stamped { hop, .. }) = play.recording.told(entry)?
+        {
             told.number("hop", hop)
         } else if let Fact::Asked { by, .. } | Fact::Repaired(_, by) = entry.fact {
             told.number("node", by.0)
@@ -311,8 +313,8 @@ fn about(play: &Play, options: &ReplayOptions) -> Result<String, ReplayError> {
             .end()
     });
     let end = merged.order.last();
-    let before = |event: &&u32| merged.times_us[**event as usize] < options.from_us;
-    let from = merged.order.iter().take_while(before).count();
+    let is_before = |event: &u32| merged.times_us[*event as usize] < options.from_us;
+    let from = merged.order.partition_point(is_before);
     let (moments, left_out) = moments(play, &lives)?;
     let speed = match options.speed {
         Speed::Times(times) => times.to_string(),

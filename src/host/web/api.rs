@@ -9,7 +9,7 @@ use super::asks::{Ask, Asks, Deed, Reply, Say, Wanted, position, short_ring};
 use super::request::{Head, Method, queried};
 use crate::replica::content::{KEY_BYTES_MAX, NAME_BYTES_MAX, is_key};
 use crate::wire::{self, CUT_MAX, LINE_BYTES_MAX};
-use crate::words::{NodeId, Seq};
+use crate::words::{Epoch, NodeId, Seq};
 
 /// Messages of one answer.
 const COUNT_MAX: usize = 500;
@@ -72,8 +72,8 @@ fn ask(head: &Head, body: &[u8]) -> Result<Ask, Denied> {
     match (head.path.as_str(), is_post) {
         ("/api/about", false) => Ok(Ask::About),
         ("/api/status", false) => Ok(Ask::Status),
-        ("/api/trace", false) => numbered(&head.query, |seq, ring| Ask::Trace { seq, ring }),
-        ("/api/message", false) => numbered(&head.query, |seq, ring| Ask::Message { seq, ring }),
+        ("/api/trace", false) => numbered(&head.query).map(|(seq, ring)| Ask::Trace { seq, ring }),
+        ("/api/message", false) => numbered(&head.query).map(|(seq, ring)| Ask::Message { seq, ring }),
         ("/api/history", false) => wanted(&head.query).map(Ask::History),
         ("/api/search", false) => {
             let words = queried(&head.query, "words").unwrap_or_default();
@@ -94,11 +94,8 @@ fn ask(head: &Head, body: &[u8]) -> Result<Ask, Denied> {
     }
 }
 
-/// Reads `seq` and `ring`.
-fn numbered(
-    query: &str,
-    make: impl FnOnce(Seq, Option<(crate::words::Epoch, crate::words::NodeId)>) -> Ask,
-) -> Result<Ask, Denied> {
+/// Reads `seq` and `ring`: the number of a message, and the ring's short name where the number alone is not clear.
+pub fn numbered(query: &str) -> Result<(Seq, Option<(Epoch, NodeId)>), Denied> {
     let seq = queried(query, "seq").unwrap_or_default();
     let number = seq
         .parse()
@@ -109,7 +106,7 @@ fn numbered(
             Denied::refused(format!("{text:?} is no ring; write it as EPOCH.LEADER, like 4.1"))
         })?),
     };
-    Ok(make(Seq(number), ring))
+    Ok((Seq(number), ring))
 }
 
 /// Reads `count`, `before` and `room`.

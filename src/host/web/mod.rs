@@ -9,7 +9,7 @@
 //! code to be wrong than it is worth to one page.
 
 pub mod answer;
-mod api;
+pub mod api;
 pub mod asks;
 pub mod guard;
 mod line;

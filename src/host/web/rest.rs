@@ -1,7 +1,6 @@
 //! The page of something at rest: no node behind it, no file kept for it, a token of its own for each time.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::answer::Answer;
@@ -31,7 +30,7 @@ impl Rest {
         path: &str,
         answer: impl Fn(&Head) -> Answer + Send + Sync + 'static,
     ) -> Result<Rest, WebError> {
-        let (listener, bound): (_, SocketAddr) = listen(options, PORT, None)?;
+        let (listener, bound) = listen(options, PORT, None)?;
         let token = stored::fresh(bound.port()).map_err(WebError::Token)?.token;
         let link = format!("{}{path}#token={token}", address(bound));
         let guard = Guard::new(bound, token);

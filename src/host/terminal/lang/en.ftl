@@ -319,6 +319,7 @@ replay-step = [Enter for the next, q to end]
 replay-later = … { $seconds } s later
 replay-log-is-in = the log for ShiViz is in { $path }; its parser expression is { $expression }
 replay-picture-is-in = the space-time diagram is in { $path }
+replay-page-ends = Ctrl-C here ends it.
 
 ## Recordings: the space-time diagram
 drawn-title = { $nodes } nodes, { $messages } messages, { $seconds } s

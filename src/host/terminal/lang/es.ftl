@@ -336,6 +336,7 @@ replay-step = [Enter para el siguiente, q para terminar]
 replay-later = … { $seconds } s después
 replay-log-is-in = el registro para ShiViz está en { $path }; la expresión para leerlo es { $expression }
 replay-picture-is-in = el diagrama de espacio y tiempo está en { $path }
+replay-page-ends = Ctrl-C aquí lo termina.
 
 ## Grabaciones: el diagrama de espacio y tiempo
 drawn-title = { $nodes ->

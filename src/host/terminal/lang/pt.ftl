@@ -336,6 +336,7 @@ replay-step = [Enter para o próximo, q para terminar]
 replay-later = … { $seconds } s depois
 replay-log-is-in = o registro para o ShiViz está em { $path }; a expressão para lê-lo é { $expression }
 replay-picture-is-in = o diagrama de espaço e tempo está em { $path }
+replay-page-ends = Ctrl-C aqui encerra.
 
 ## Gravações: o diagrama de espaço e tempo
 drawn-title = { $nodes ->
