@@ -306,11 +306,7 @@ impl Chat {
             chaos: self.chaos,
             seed: self.seed,
             json: self.json,
-            web: self.web.map(|(address, port)| WebOptions {
-                address,
-                port,
-                open: self.open,
-            }),
+            web: self.web.map(|at| page_at(at, self.open)),
             record: self.record,
             wait: self.wait.into(),
             wait_limit_us: self.wait_limit.0,
@@ -397,6 +393,11 @@ pub(super) fn web(text: &str) -> Result<(IpAddr, Option<u16>), String> {
         Ok(port) => Ok((Ipv4Addr::LOCALHOST.into(), Some(port))),
         Err(_) => Err("write ADDRESS:PORT, like 127.0.0.1:8081, or one of the two".into()),
     }
+}
+
+/// How a page is to be served.
+pub(super) fn page_at((address, port): (IpAddr, Option<u16>), open: bool) -> WebOptions {
+    WebOptions { address, port, open }
 }
 
 pub(super) fn token_timeout(text: &str) -> Result<DurationUs, String> {

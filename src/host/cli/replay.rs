@@ -5,11 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::web;
+use super::args::{page_at, web};
 use super::duration::{self, DurationUs};
 use crate::host::replay::{ReplayOptions, Speed};
 use crate::host::terminal::lang::Lang;
-use crate::host::web::WebOptions;
 
 /// The slowest and the fastest speed.
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.1..=100.0;
@@ -74,11 +73,7 @@ impl ReplayArgs {
             width: self.width,
             speed: self.speed,
             only: self.only,
-            web: self.web.map(|(address, port)| WebOptions {
-                address,
-                port,
-                open: self.open,
-            }),
+            web: self.web.map(|at| page_at(at, self.open)),
             lang: Lang::choose(self.lang, |name| std::env::var(name).ok()),
             lang_of_files: self.lang.unwrap_or_default(),
         })
