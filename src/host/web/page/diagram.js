@@ -12,9 +12,8 @@ const WIDTH_AT_LEAST = 1000;
 
 /** The dialog with the diagram. */
 export class Diagram {
-    constructor(page, about) {
+    constructor(page) {
         this.page = page;
-        this.about = about;
         this.around = 0;
         this.dialog = byId("diagram");
         this.picture = byId("diagram-picture");

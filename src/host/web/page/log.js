@@ -94,10 +94,10 @@ export class Log {
     // At the end of a room the newest rows come first: many at once would keep a key press waiting. The others follow.
     some(wanted) {
         if (!this.stuck) return wanted;
-        let made = 0;
-        const from = wanted.findLastIndex(([key]) => !this.rows.has(key) && (made += 1) > ROWS_A_DRAWING);
-        if (from >= 0) this.page.drawChat();
-        return wanted.slice(from + 1);
+        const fresh = wanted.flatMap(([key], at) => (this.rows.has(key) ? [] : [at]));
+        if (fresh.length <= ROWS_A_DRAWING) return wanted;
+        this.page.drawChat();
+        return wanted.slice(fresh.at(-ROWS_A_DRAWING));
     }
 
     // The rows that should be there, in order: keys and how to make them.

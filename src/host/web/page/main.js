@@ -12,7 +12,7 @@ import { Life } from "./life.js";
 import { Log } from "./log.js";
 import { Looks } from "./looks.js";
 import { compareWith } from "./messages.js";
-import { begin, reduce, shortRing } from "./model.js";
+import { begin, EVENTS_A_FRAME, FRAME_MS, reduce, shortRing } from "./model.js";
 import { compare } from "./order.js";
 import { drawPeople, drawRooms } from "./rooms.js";
 import { Sending } from "./sending.js";
@@ -21,9 +21,6 @@ import { Lines, drawTwin } from "./twin.js";
 import { visibleName } from "./visible.js";
 import { count, language, say } from "./words.js";
 
-/** The most events that are taken in between two frames, and the most time for it. */
-const EVENTS_A_FRAME = 300;
-const FRAME_MS = 8;
 /** The messages and the ring are drawn no more often than this: faster than one reads, and never in the way of a key press. */
 const CHAT_MS = 40;
 const RING_MS = 90;

@@ -18,6 +18,9 @@ export const ROTATIONS_KEPT = 60;
 export const LINES_KEPT = 200;
 /** Earlier rings, checkpoints and repairs that are still shown. */
 export const KEPT_FEW = 24;
+/** The most events that a page takes in between two pictures, and the most time for it. */
+export const EVENTS_A_FRAME = 300;
+export const FRAME_MS = 8;
 /** An idle ring passes its token six times a second: so long it may rest at each member, in microseconds. */
 const IDLE_HOP_US = 166_667;
 /** Steps of the token on the space-time diagram. */
@@ -83,7 +86,7 @@ export function reduce(state, event) {
 function concerns(state, event) {
     if (!OF_ALL.has(event.type)) return false;
     if (!OF_THE_TOKEN.has(event.type)) return true;
-    return state.ring !== null && (event.ring ?? state.ringsOf.get(event.node)?.ring) === state.ring.ring;
+    return state.ring !== null && (event.ring ?? state.ringsOf.get(event.node)) === state.ring.ring;
 }
 
 function isOwn(state, event) {
@@ -346,7 +349,7 @@ const TAKE = {
             known.incarnation = member.incarnation;
             known.lastRing = event.ring;
         }
-        state.ringsOf.set(teller, { ring: event.ring, members: event.members.map((member) => member.id), us: event.us ?? 0 });
+        state.ringsOf.set(teller, event.ring);
         touch(state, "ring", "people");
         if (!own) return;
         install(state, event);
@@ -518,7 +521,7 @@ export function apart(state) {
 
 /** The ring that somebody outside is in, as they told themselves (in a recording of several); null if that is not known. */
 export function ringApart(state, other) {
-    const theirs = state.ringsOf.get(other.id)?.ring;
+    const theirs = state.ringsOf.get(other.id);
     return theirs && theirs !== state.ring?.ring && theirs !== other.left?.ring ? theirs : null;
 }
 

@@ -2,16 +2,13 @@
 
 import { byId, element, nodeName, text } from "./dom.js";
 import { Diagram } from "./diagram.js";
-import { shortRing } from "./model.js";
-import { Past, Recording } from "./recording.js";
+import { EVENTS_A_FRAME, FRAME_MS, shortRing } from "./model.js";
+import { CHUNK, Past, Recording } from "./recording.js";
 import { visible } from "./visible.js";
 import { count, say, span } from "./words.js";
 
 /** How many times as fast as it happened. */
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 100];
-/** The most events between two pictures, and the most time for them. */
-const EVENTS_A_FRAME = 300;
-const FRAME_MS = 8;
 /** A silence that would last longer on the page is cut short, to what is left of it. */
 const SILENCE_US = 2_000_000;
 const SILENCE_LEFT_US = 500_000;
@@ -29,7 +26,6 @@ export class Replay {
         this.us = 0;
         // Raised with each wish to be elsewhere: whoever is on the way to an earlier one gives up.
         this.wish = 0;
-        this.said = null;
     }
 
     /** Shows the beginning. */
@@ -42,7 +38,7 @@ export class Replay {
         this.speed = replay.speed ?? 1;
         this.slider = byId("replay-slider");
         this.slider.max = replay.events;
-        this.diagram = new Diagram(page, replay);
+        this.diagram = new Diagram(page);
         this.wire();
         this.words();
         byId("replay").hidden = false;
@@ -146,6 +142,10 @@ export class Replay {
     play() {
         if (this.playing) return;
         const begins = () => {
+            // Whoever was on the way elsewhere gives up, and what is known so far is shown.
+            this.wish += 1;
+            this.us = this.last()?.us ?? this.us;
+            if (this.page.state !== this.past.state) this.anew();
             this.playing = true;
             this.then = performance.now();
             this.drawPlay();
@@ -206,7 +206,7 @@ export class Replay {
 
     // The events to come are brought before they are needed.
     ahead() {
-        for (const place of [this.past.place, this.past.place + 500]) {
+        for (const place of [this.past.place, this.past.place + CHUNK]) {
             if (place < this.recording.count) this.bring(place);
         }
     }
@@ -222,7 +222,7 @@ export class Replay {
         if (!this.past) return;
         const { place } = this.past;
         const event = this.last();
-        const facts = { n: this.recording.count, at: count(place), all: count(this.recording.count), time: time(event?.us ?? 0) };
+        const facts = { at: count(place), all: count(this.recording.count), time: time(event?.us ?? 0) };
         const where = event ? say("replay.where", { ...facts, node: event.node, type: visible(event.told.type ?? "") }) : say("replay.before", facts);
         text(byId("replay-where"), where);
         if (this.slider.valueAsNumber !== place) this.slider.value = place;
@@ -284,7 +284,7 @@ export class Replay {
 }
 
 /** A time since the beginning, as `+12.034 s`. */
-export function time(us) {
+function time(us) {
     return us < 1_000_000 ? `+${span(us)}` : `+${count(Math.round(us / 1000) / 1000)} s`;
 }
 
