@@ -42,6 +42,13 @@ impl Said {
         let evidence: Vec<&str> = evidence.iter().map(|text| text.as_str().unwrap()).collect();
         evidence.join("; ")
     }
+
+    /// Its evidence says this.
+    #[track_caller]
+    pub fn shows(&self, part: &str) {
+        let evidence = self.evidence();
+        assert!(evidence.contains(part), "{part:?} is not in: {evidence}");
+    }
 }
 
 impl Lab {

@@ -484,11 +484,16 @@ pub fn events(stdout: &str) -> Vec<Value> {
 }
 
 /// Waits until something is so.
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
+    wait_telling(|| what.to_string(), is_so);
+}
+
+/// The same; what is said of it if it never comes is found out then.
+pub fn wait_telling(what: impl Fn() -> String, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     let (_keep, tick) = unbounded::<()>();
     while !is_so() {
-        assert!(Instant::now() < deadline, "never so: {what}");
+        assert!(Instant::now() < deadline, "never so: {}", what());
         // Files tell nobody when they change, so they are looked at now and then.
         tick.recv_timeout(Duration::from_millis(20)).unwrap_or_default();
     }

@@ -4,15 +4,11 @@
 use std::fmt::Write as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
-use super::PATIENCE;
+use super::wait_telling;
 
 /// Panes of this process so far; each has a server of its own.
 static PANES: AtomicU32 = AtomicU32::new(0);
-
-/// How long between two looks at the screen.
-const LOOK: Duration = Duration::from_millis(30);
 
 /// A terminal with a shell.
 pub struct Pane {
@@ -131,10 +127,6 @@ impl Pane {
 
     /// Waits until something is so.
     pub fn waits_for(&self, what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !is_so() {
-            assert!(Instant::now() < deadline, "never saw {what:?}:\n{}", self.all());
-            std::thread::sleep(LOOK);
-        }
+        wait_telling(|| format!("{what:?}:\n{}", self.all()), is_so);
     }
 }
