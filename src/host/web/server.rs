@@ -134,6 +134,8 @@ impl Server {
         };
         Builder::new().name("page".to_string()).spawn(move || {
             doors.serve();
+            // The port is free before anybody is told that this has ended.
+            drop(doors);
             drop(end);
         })?;
         Ok(server)
