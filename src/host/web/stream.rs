@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use crossbeam_channel::never;
+
 use crate::host::clock;
 use crate::host::events::Told;
 use crate::host::feed::{Next, Subscription};
@@ -20,6 +22,10 @@ use super::server::{Behind, Shared};
 const HEARTBEAT_US: u64 = 10_000_000;
 /// How soon it is noticed that the browser has closed the stream, or the server is ending.
 const TICK: Duration = Duration::from_millis(500);
+/// By then all who have closed theirs are noticed, and their places are free.
+const NOTICED: Duration = Duration::from_secs(1);
+/// How often it is looked whether a place is free.
+const LOOK: Duration = Duration::from_millis(10);
 /// How long a browser may take to read what is written.
 const WRITE_TIME: Duration = Duration::from_secs(10);
 /// Events that wait are written together up to this length.
@@ -43,7 +49,7 @@ pub fn serve(line: &Line, shared: &Shared, head: &Head) -> Option<Answer> {
         )));
     };
     let full = || Answer::denied(&Denied::new(503, "too many pages are open; close one"));
-    let Some(_place) = shared.take_stream() else {
+    let Some(_place) = before_long(|| shared.take_stream()) else {
         return Some(full());
     };
     let last = head
@@ -51,7 +57,7 @@ pub fn serve(line: &Line, shared: &Shared, head: &Head) -> Option<Answer> {
         .clone()
         .or_else(|| queried(&head.query, "after"));
     let seen = last.as_deref().map(|last| after_event(last, *life));
-    let Some(events) = feed.subscribe(seen.flatten()) else {
+    let Some(events) = before_long(|| feed.subscribe(seen.flatten())) else {
         return Some(full());
     };
     let mut out = stream_head();
@@ -60,6 +66,19 @@ pub fn serve(line: &Line, shared: &Shared, head: &Head) -> Option<Answer> {
     // Whatever it is that ended it, the browser comes back.
     let _ = write_all(line, shared, *life, events, out, is_stranger);
     None
+}
+
+/// Takes one of which there are only so many: now, or as soon as somebody who has gone is noticed.
+fn before_long<T>(one: impl Fn() -> Option<T>) -> Option<T> {
+    let by = after(NOTICED);
+    loop {
+        let taken = one();
+        if taken.is_some() || clock::now() >= by {
+            return taken;
+        }
+        // Nothing is ever sent here: it is a moment's rest.
+        never::<()>().recv_timeout(LOOK).unwrap_or_default();
+    }
 }
 
 /// The number in an event's name, if it is of this life.
